@@ -1,0 +1,6 @@
+//! Tests in a real browser against `casque demo`.
+
+mod pages;
+mod story;
+#[path = "../support/mod.rs"]
+mod support;

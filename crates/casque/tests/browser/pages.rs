@@ -1,0 +1,164 @@
+//! Every page that a person can meet: axe finds nothing, it works on a phone, it stays small; a picture of each is kept
+//! in `target/screenshots`, in light and dark, for people to look at.
+
+use fantoccini::Locator;
+use serde_json::{Value, json};
+
+use crate::support::{Demo, browser::Browser, root, skip};
+
+/// A page: its name, and whether one is signed in at the CAS server when it is shown.
+struct Shown {
+    name: &'static str,
+    url: String,
+}
+
+#[tokio::test]
+async fn axe_finds_nothing_on_any_page() {
+    let axe = root().join("target/python/axe.min.js");
+    let Ok(axe) = std::fs::read_to_string(&axe) else {
+        return skip("target/python/axe.min.js is missing");
+    };
+    let Some(browser) = Browser::start().await else {
+        return;
+    };
+    let demo = Demo::start();
+    let (cas, app) = (&demo.cas_url, &demo.app_url);
+
+    let anonymous = [
+        Shown {
+            name: "app-home",
+            url: app.clone(),
+        },
+        Shown {
+            name: "app-denied",
+            url: format!("{app}/protected"),
+        },
+        Shown {
+            name: "login",
+            url: format!("{cas}/login"),
+        },
+        Shown {
+            name: "login-for-service",
+            url: format!("{app}/members"),
+        },
+        Shown {
+            name: "service-refused",
+            url: format!("{cas}/login?service=https%3A%2F%2Fevil.example%2F"),
+        },
+        Shown {
+            name: "bad-request",
+            url: format!(
+                "{cas}/login?service=http%3A%2F%2F127.0.0.1%2F&service=http%3A%2F%2F127.0.0.2%2F"
+            ),
+        },
+        Shown {
+            name: "not-found",
+            url: format!("{cas}/nowhere"),
+        },
+        Shown {
+            name: "unsolicited-ticket",
+            url: format!("{app}/login?ticket=ST-1-unsolicited"),
+        },
+    ];
+    for page in &anonymous {
+        browser.go(&page.url).await;
+        examine(&browser, &axe, page.name).await;
+    }
+
+    browser.go(&format!("{cas}/login")).await;
+    browser.fill("input[name=username]", "alice").await;
+    browser.fill("input[name=password]", "wrong").await;
+    browser.click("form button[type=submit]").await;
+    examine(&browser, &axe, "login-failed").await;
+
+    browser.fill("input[name=username]", "alice").await;
+    browser.fill("input[name=password]", "wonderland").await;
+    browser.click("form button[type=submit]").await;
+    examine(&browser, &axe, "logged-in").await;
+
+    for (name, url) in [
+        ("app-members", format!("{app}/members")),
+        ("app-home-signed-in", app.clone()),
+        ("app-protected", format!("{app}/protected")),
+        ("logged-out", format!("{cas}/logout")),
+    ] {
+        browser.go(&url).await;
+        examine(&browser, &axe, name).await;
+    }
+    browser.close().await;
+}
+
+/// Looks at the page on a desk and on a phone, in light and in dark.
+async fn examine(browser: &Browser, axe: &str, name: &str) {
+    for scheme in ["light", "dark"] {
+        browser.prefer_color_scheme(scheme).await;
+        for (screen, width, height) in [("desk", 1000, 800), ("phone", 360, 740)] {
+            browser.screen(width, height).await;
+            let file = root().join(format!("target/screenshots/{name}-{screen}-{scheme}.png"));
+            browser.screenshot(&file).await;
+
+            let overflow = browser
+                .client
+                .execute("return document.documentElement.scrollWidth - document.documentElement.clientWidth", vec![])
+                .await
+                .expect("the script runs");
+            assert_eq!(overflow, json!(0), "{name} scrolls sideways on a {screen}");
+
+            browser
+                .client
+                .execute(axe, vec![])
+                .await
+                .expect("axe loads");
+            let result = browser
+                .client
+                .execute_async(
+                    "const done = arguments[arguments.length - 1]; axe.run().then(done, e => done({error: String(e)}));",
+                    vec![],
+                )
+                .await
+                .expect("axe runs");
+            let violations = result["violations"]
+                .as_array()
+                .unwrap_or_else(|| panic!("{name}: {result}"));
+            let said: Vec<String> = violations.iter().map(describe).collect();
+            assert!(
+                violations.is_empty(),
+                "{name} ({screen}, {scheme}): {}",
+                said.join("; ")
+            );
+        }
+    }
+    assert!(
+        browser
+            .client
+            .find(Locator::Css("html[lang]"))
+            .await
+            .is_ok(),
+        "{name} has a language"
+    );
+    let size = browser
+        .client
+        .execute(
+            "return new Blob([document.documentElement.outerHTML]).size",
+            vec![],
+        )
+        .await
+        .expect("the script runs");
+    assert!(
+        size.as_u64().expect("a number") < 30 * 1024,
+        "{name} has {size} bytes"
+    );
+    let scripts = browser
+        .client
+        .find_all(Locator::Css("script"))
+        .await
+        .expect("a list");
+    assert!(scripts.is_empty(), "{name} needs no JavaScript");
+}
+
+fn describe(violation: &Value) -> String {
+    format!(
+        "{}: {} at {}",
+        violation["id"], violation["help"], violation["nodes"][0]["html"]
+    )
+}

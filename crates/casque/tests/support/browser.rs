@@ -1,0 +1,200 @@
+//! A real Chromium, driven over WebDriver.
+
+use std::{path::Path, process::Command};
+
+use fantoccini::{
+    Client, ClientBuilder, Locator,
+    actions::{InputSource, KeyAction, KeyActions},
+    wd::WebDriverCompatibleCommand,
+};
+use serde_json::json;
+
+use super::{Process, skip};
+
+/// A browser with an empty profile, ended with the test.
+pub struct Browser {
+    pub client: Client,
+    _driver: Process,
+    _profile: tempfile::TempDir,
+}
+
+impl Browser {
+    /// Starts a browser, or says that the test is skipped.
+    pub async fn start() -> Option<Self> {
+        if Command::new("chromedriver")
+            .arg("--version")
+            .output()
+            .is_err()
+        {
+            skip("chromium and chromium-driver are not installed");
+            return None;
+        }
+        let (driver, port) =
+            Process::start_until(Command::new("chromedriver").arg("--port=0"), |line| {
+                let rest = line.split("started successfully on port ").nth(1)?;
+                rest.trim_end_matches('.').parse::<u16>().ok()
+            });
+        let profile = tempfile::tempdir().expect("a temporary folder");
+        let options = json!({
+            "goog:chromeOptions": {
+                "binary": "/usr/bin/chromium",
+                "args": [
+                    "--headless", "--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run",
+                    "--disable-background-networking", "--disable-component-update", "--disable-sync",
+                    "--disable-dev-shm-usage", "--window-size=1000,800",
+                    format!("--user-data-dir={}", profile.path().display()),
+                ],
+            }
+        });
+        let client = ClientBuilder::new(hyper_util::client::legacy::connect::HttpConnector::new())
+            .capabilities(options.as_object().expect("an object").clone())
+            .connect(&format!("http://127.0.0.1:{port}"))
+            .await
+            .expect("chromedriver takes a session");
+        Some(Self {
+            client,
+            _driver: driver,
+            _profile: profile,
+        })
+    }
+
+    pub async fn go(&self, url: &str) {
+        self.client
+            .goto(url)
+            .await
+            .unwrap_or_else(|error| panic!("{url}: {error}"));
+    }
+
+    pub async fn url(&self) -> String {
+        self.client
+            .current_url()
+            .await
+            .expect("the browser has a page")
+            .to_string()
+    }
+
+    /// What a person can read on the page.
+    pub async fn text(&self) -> String {
+        let body = self
+            .client
+            .find(Locator::Css("body"))
+            .await
+            .expect("the page has a body");
+        body.text().await.expect("the body has text")
+    }
+
+    pub async fn fill(&self, css: &str, value: &str) {
+        let field = self
+            .client
+            .find(Locator::Css(css))
+            .await
+            .unwrap_or_else(|error| panic!("{css}: {error}"));
+        field.clear().await.expect("the field can be cleared");
+        field.send_keys(value).await.expect("the field takes keys");
+    }
+
+    pub async fn click(&self, css: &str) {
+        let element = self
+            .client
+            .find(Locator::Css(css))
+            .await
+            .unwrap_or_else(|error| panic!("{css}: {error}"));
+        element
+            .click()
+            .await
+            .unwrap_or_else(|error| panic!("{css}: {error}"));
+    }
+
+    /// Presses keys one after another, wherever the focus is.
+    pub async fn press(&self, keys: impl IntoIterator<Item = char>) {
+        let mut actions = KeyActions::new("keyboard".into());
+        for key in keys {
+            actions = actions
+                .then(KeyAction::Down { value: key })
+                .then(KeyAction::Up { value: key });
+        }
+        self.client
+            .perform_actions(actions)
+            .await
+            .expect("the keys can be pressed");
+    }
+
+    /// Presses Tab until the element that `script` names (a JavaScript expression on `e`) has the focus.
+    pub async fn tab_to(&self, script: &str) {
+        const TAB: char = '\u{e004}';
+        for _ in 0..40 {
+            self.press([TAB]).await;
+            let here = self
+                .client
+                .execute(
+                    &format!("const e = document.activeElement; return Boolean({script});"),
+                    vec![],
+                )
+                .await
+                .expect("the script runs");
+            if here == json!(true) {
+                return;
+            }
+        }
+        panic!(
+            "no element reached by Tab has: {script}\n{}",
+            self.text().await
+        );
+    }
+
+    /// Switches between light and dark.
+    pub async fn prefer_color_scheme(&self, scheme: &str) {
+        self.devtools(
+            "Emulation.setEmulatedMedia",
+            json!({"features": [{"name": "prefers-color-scheme", "value": scheme}]}),
+        )
+        .await;
+    }
+
+    /// Gives the page the size of a screen, in CSS pixels.
+    pub async fn screen(&self, width: u32, height: u32) {
+        self.devtools(
+            "Emulation.setDeviceMetricsOverride",
+            json!({"width": width, "height": height, "deviceScaleFactor": 1, "mobile": width < 600}),
+        )
+        .await;
+    }
+
+    pub async fn screenshot(&self, file: &Path) {
+        let png = self.client.screenshot().await.expect("a screenshot");
+        std::fs::create_dir_all(file.parent().expect("a folder")).expect("the folder can be made");
+        std::fs::write(file, png).expect("the screenshot can be written");
+    }
+
+    async fn devtools(&self, method: &str, parameters: serde_json::Value) {
+        self.client
+            .issue_cmd(DevTools(json!({"cmd": method, "params": parameters})))
+            .await
+            .unwrap_or_else(|error| panic!("{method}: {error}"));
+    }
+
+    pub async fn close(self) {
+        self.client.close().await.expect("the browser closes");
+    }
+}
+
+/// Chromium's own command behind WebDriver's vendor prefix.
+#[derive(Debug)]
+struct DevTools(serde_json::Value);
+
+impl WebDriverCompatibleCommand for DevTools {
+    fn endpoint(
+        &self,
+        base: &url::Url,
+        session: Option<&str>,
+    ) -> Result<url::Url, url::ParseError> {
+        base.join(&format!(
+            "session/{}/goog/cdp/execute",
+            session.unwrap_or_default()
+        ))
+    }
+
+    fn method_and_body(&self, _: &url::Url) -> (http::Method, Option<String>) {
+        (http::Method::POST, Some(self.0.to_string()))
+    }
+}
