@@ -1,1 +1,7 @@
-//! skeleton
+//! For tests of casque and of what is built on it: a clock set by hand and the conformance suite for stores.
+//!
+//! Never a normal dependency.
+
+mod clock;
+
+pub use clock::ManualClock;

@@ -1,0 +1,32 @@
+use std::time::{SystemTime, UNIX_EPOCH};
+
+/// A time as the back ends keep it: nanoseconds since 1970, which i64 carries from 1677 to 2262; times beyond are held at the edge.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub(crate) struct Nanos(pub(crate) i64);
+
+impl From<SystemTime> for Nanos {
+    fn from(time: SystemTime) -> Self {
+        Self(match time.duration_since(UNIX_EPOCH) {
+            Ok(after) => i64::try_from(after.as_nanos()).unwrap_or(i64::MAX),
+            Err(before) => {
+                i64::try_from(before.duration().as_nanos()).map_or(i64::MIN, |nanos| -nanos)
+            }
+        })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::time::Duration;
+
+    use super::*;
+
+    #[test]
+    fn keeps_the_nanosecond_and_saturates() {
+        assert_eq!(Nanos::from(UNIX_EPOCH + Duration::from_nanos(1)), Nanos(1));
+        assert_eq!(Nanos::from(UNIX_EPOCH - Duration::from_nanos(1)), Nanos(-1));
+        let years_400 = Duration::from_secs(400 * 366 * 86_400);
+        assert_eq!(Nanos::from(UNIX_EPOCH + years_400), Nanos(i64::MAX));
+        assert_eq!(Nanos::from(UNIX_EPOCH - years_400), Nanos(i64::MIN));
+    }
+}

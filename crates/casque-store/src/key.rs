@@ -1,0 +1,173 @@
+use std::fmt;
+
+use hmac::{Hmac, KeyInit, Mac};
+use sha2::Sha256;
+
+/// The name of a record or a set: a kind, and a keyed hash (HMAC-SHA256) of a secret or a name.
+///
+/// The kind goes into the hash, so a value of one kind can never be looked up as another (security S-005). Whatever
+/// bytes the secret holds, the text of a key is `casque:KIND:` and 64 hexadecimal digits, so nothing in it can reach
+/// into a back end's own syntax (S-077). A leaked store does not give the secrets away (S-076).
+///
+/// ```
+/// use casque_store::{Key, KeyHasher};
+///
+/// let hasher = KeyHasher::new(&[7; 32]);
+/// let key = Key::new("st", b"ST-1-hSKbXYbDfYVkkcJ", &hasher);
+/// assert!(key.to_string().starts_with("casque:st:"));
+/// assert_ne!(key, Key::new("pt", b"ST-1-hSKbXYbDfYVkkcJ", &hasher));
+/// ```
+#[derive(Clone, Copy, PartialEq, Eq, Hash)]
+pub struct Key {
+    kind: &'static str,
+    digest: [u8; 32],
+}
+
+impl Key {
+    /// The key of the `kind` of thing that `secret_or_name` stands for.
+    ///
+    /// `kind` is a short lower-case word of the program, such as `st` or `session`.
+    pub fn new(kind: &'static str, secret_or_name: &[u8], hasher: &KeyHasher) -> Self {
+        let mut mac = hasher.0.clone();
+        // The length in front keeps ("ab", "c") and ("a", "bc") apart.
+        mac.update(&(kind.len() as u64).to_be_bytes());
+        mac.update(kind.as_bytes());
+        mac.update(secret_or_name);
+        Self {
+            kind,
+            digest: mac.finalize().into_bytes().into(),
+        }
+    }
+
+    /// The kind of thing this key names.
+    pub fn kind(&self) -> &'static str {
+        self.kind
+    }
+
+    /// The keyed hash; it differs between kinds too.
+    pub fn digest(&self) -> &[u8; 32] {
+        &self.digest
+    }
+}
+
+/// The whole key as text, for back ends: `casque:KIND:` and 64 hexadecimal digits.
+impl fmt::Display for Key {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "casque:{}:", self.kind)?;
+        self.digest
+            .iter()
+            .try_for_each(|byte| write!(f, "{byte:02x}"))
+    }
+}
+
+/// The kind and the first bytes of the hash: enough to tell two keys apart in a log.
+impl fmt::Debug for Key {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "Key({}:", self.kind)?;
+        self.digest[..4]
+            .iter()
+            .try_for_each(|byte| write!(f, "{byte:02x}"))?;
+        f.write_str("…)")
+    }
+}
+
+/// The secret that turns tickets and session ids into [`Key`]s.
+///
+/// All nodes that share a store need the same one, and it must outlive the process where the store does: with another
+/// secret every record is still there and none can be found.
+#[derive(Clone)]
+pub struct KeyHasher(Hmac<Sha256>);
+
+impl KeyHasher {
+    /// Takes 32 secret bytes from a strong random source.
+    pub fn new(secret: &[u8; 32]) -> Self {
+        // HMAC pads a key with zeros to the block of its hash (RFC 2104).
+        let mut block = [0; 64];
+        block[..secret.len()].copy_from_slice(secret);
+        Self(Hmac::new(&block.into()))
+    }
+
+    /// Makes a secret that ends with the process: for [`MemoryStore`](crate::MemoryStore), which does so too.
+    ///
+    /// # Errors
+    ///
+    /// Where the operating system gives no random bytes.
+    pub fn random() -> Result<Self, crate::StoreError> {
+        let mut secret = [0; 32];
+        getrandom::fill(&mut secret).map_err(|error| {
+            crate::StoreError::unavailable("the operating system gave no random bytes", error)
+        })?;
+        Ok(Self::new(&secret))
+    }
+}
+
+impl fmt::Debug for KeyHasher {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("KeyHasher(…)")
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// SC-052: ticket ids with `: * ? CR LF NUL` and 64 kB.
+    #[test]
+    fn hostile_secrets_give_plain_keys() {
+        let hasher = KeyHasher::new(&[1; 32]);
+        let long = vec![b'x'; 64 * 1024];
+        let secrets: [&[u8]; 8] = [
+            b"",
+            b":",
+            b"*",
+            b"?",
+            b"\r\n",
+            b"\0",
+            b"'; DROP TABLE record; --",
+            &long,
+        ];
+        let mut seen = std::collections::HashSet::new();
+        for secret in secrets {
+            let text = Key::new("st", secret, &hasher).to_string();
+            let hex = text.strip_prefix("casque:st:").expect("fixed prefix");
+            assert_eq!(hex.len(), 64);
+            assert!(
+                hex.bytes()
+                    .all(|b| b.is_ascii_hexdigit() && !b.is_ascii_uppercase())
+            );
+            assert!(seen.insert(text), "two secrets, one key");
+        }
+    }
+
+    /// S-005: the kind is part of the hash, and does not run into the secret.
+    #[test]
+    fn kinds_and_secrets_do_not_run_together() {
+        let hasher = KeyHasher::new(&[1; 32]);
+        let key = |kind, secret: &str| *Key::new(kind, secret.as_bytes(), &hasher).digest();
+        assert_ne!(key("st", "X"), key("pt", "X"));
+        assert_ne!(key("s", "tX"), key("st", "X"));
+        assert_ne!(
+            key("st", "X"),
+            *Key::new("st", b"X", &KeyHasher::new(&[2; 32])).digest()
+        );
+        assert_eq!(key("st", "X"), key("st", "X"));
+    }
+
+    #[test]
+    fn debug_shows_no_secret() {
+        let hasher = KeyHasher::new(b"an example of a 32 byte secret..");
+        assert_eq!(format!("{hasher:?}"), "KeyHasher(…)");
+        let key = Key::new("st", b"ST-1-secret", &hasher);
+        assert!(!format!("{key:?}").contains("secret"));
+        assert_eq!(
+            format!("{key:?}").chars().count(),
+            "Key(st:01234567…)".chars().count()
+        );
+    }
+
+    #[test]
+    fn random_secrets_differ() {
+        let [a, b] = [(); 2].map(|()| KeyHasher::random().expect("random bytes"));
+        assert_ne!(Key::new("st", b"X", &a), Key::new("st", b"X", &b));
+    }
+}

@@ -1,0 +1,156 @@
+use std::{
+    collections::{BTreeSet, HashMap},
+    sync::Arc,
+};
+
+use crate::instant::Nanos;
+
+/// The members of one set, each with its deadline.
+///
+/// Most sets hold a handful (the services of one session) and should cost little; a few hold thousands (the failures of
+/// one network) and should not be walked at every append. Hence two shapes.
+pub(super) enum Members {
+    Few(Vec<(Box<[u8]>, Nanos)>),
+    Many {
+        deadlines: HashMap<Arc<[u8]>, Nanos>,
+        by_deadline: BTreeSet<(Nanos, Arc<[u8]>)>,
+    },
+}
+
+/// Up to here a walk is as cheap as a lookup.
+const FEW: usize = 16;
+
+impl Members {
+    /// Adds a member; one that is there keeps the later deadline.
+    pub(super) fn insert(&mut self, member: Vec<u8>, deadline: Nanos) {
+        match self {
+            Self::Few(few) => {
+                if let Some((_, present)) = few.iter_mut().find(|(bytes, _)| **bytes == *member) {
+                    *present = deadline.max(*present);
+                } else if few.len() < FEW {
+                    few.reserve_exact(1);
+                    few.push((member.into_boxed_slice(), deadline));
+                } else {
+                    let mut many = Self::Many {
+                        deadlines: HashMap::new(),
+                        by_deadline: BTreeSet::new(),
+                    };
+                    for (bytes, deadline) in few.drain(..) {
+                        many.insert(bytes.into_vec(), deadline);
+                    }
+                    many.insert(member, deadline);
+                    *self = many;
+                }
+            }
+            Self::Many {
+                deadlines,
+                by_deadline,
+            } => {
+                if let Some((bytes, &present)) = deadlines.get_key_value(&*member) {
+                    if present < deadline {
+                        let bytes = Arc::clone(bytes);
+                        by_deadline.remove(&(present, Arc::clone(&bytes)));
+                        by_deadline.insert((deadline, Arc::clone(&bytes)));
+                        deadlines.insert(bytes, deadline);
+                    }
+                } else {
+                    let bytes: Arc<[u8]> = member.into();
+                    by_deadline.insert((deadline, Arc::clone(&bytes)));
+                    deadlines.insert(bytes, deadline);
+                }
+            }
+        }
+    }
+
+    /// Removes a member and returns its deadline.
+    pub(super) fn remove(&mut self, member: &[u8]) -> Option<Nanos> {
+        match self {
+            Self::Few(few) => {
+                let place = few.iter().position(|(bytes, _)| **bytes == *member)?;
+                Some(few.swap_remove(place).1)
+            }
+            Self::Many {
+                deadlines,
+                by_deadline,
+            } => {
+                let (bytes, deadline) = deadlines.remove_entry(member)?;
+                by_deadline.remove(&(deadline, bytes));
+                Some(deadline)
+            }
+        }
+    }
+
+    /// Removes up to `limit` members whose deadline has passed, and returns how many.
+    pub(super) fn remove_expired(&mut self, now: Nanos, limit: usize) -> usize {
+        let mut removed = 0;
+        match self {
+            Self::Few(few) => few.retain(|&(_, deadline)| {
+                let keep = now < deadline || removed >= limit;
+                removed += usize::from(!keep);
+                keep
+            }),
+            Self::Many {
+                deadlines,
+                by_deadline,
+            } => {
+                while removed < limit
+                    && by_deadline
+                        .first()
+                        .is_some_and(|&(deadline, _)| deadline <= now)
+                {
+                    if let Some((_, bytes)) = by_deadline.pop_first() {
+                        deadlines.remove(&bytes);
+                    }
+                    removed += 1;
+                }
+            }
+        }
+        removed
+    }
+
+    /// Removes all members and returns them.
+    pub(super) fn drain(&mut self) -> Vec<Vec<u8>> {
+        match std::mem::take(self) {
+            Self::Few(few) => few.into_iter().map(|(bytes, _)| bytes.into_vec()).collect(),
+            Self::Many { deadlines, .. } => {
+                deadlines.into_keys().map(|bytes| bytes.to_vec()).collect()
+            }
+        }
+    }
+
+    pub(super) fn live(&self, now: Nanos) -> Vec<Vec<u8>> {
+        match self {
+            Self::Few(few) => few
+                .iter()
+                .filter(|(_, deadline)| now < *deadline)
+                .map(|(bytes, _)| bytes.to_vec())
+                .collect(),
+            Self::Many { by_deadline, .. } => by_deadline
+                .iter()
+                .rev()
+                .take_while(|(deadline, _)| now < *deadline)
+                .map(|(_, bytes)| bytes.to_vec())
+                .collect(),
+        }
+    }
+
+    pub(super) fn soonest(&self) -> Option<Nanos> {
+        match self {
+            Self::Few(few) => few.iter().map(|&(_, deadline)| deadline).min(),
+            Self::Many { by_deadline, .. } => by_deadline.first().map(|&(deadline, _)| deadline),
+        }
+    }
+
+    pub(super) fn len(&self) -> usize {
+        match self {
+            Self::Few(few) => few.len(),
+            Self::Many { deadlines, .. } => deadlines.len(),
+        }
+    }
+}
+
+impl Default for Members {
+    fn default() -> Self {
+        Self::Few(Vec::new())
+    }
+}
