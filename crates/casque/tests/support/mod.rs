@@ -8,6 +8,8 @@
 )]
 
 pub mod browser;
+pub mod served;
+pub mod visitor;
 
 use std::{
     io::{BufRead, BufReader},

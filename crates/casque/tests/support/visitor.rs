@@ -1,0 +1,174 @@
+//! A person with a plain HTTP client: keeps cookies, fills in forms, follows redirects one by one.
+
+use std::{collections::BTreeMap, fmt::Write as _, time::Duration};
+
+use reqwest::{Response, StatusCode, header};
+
+/// Keeps cookies by name, as a browser does for one host whatever the port.
+pub struct Visitor {
+    http: reqwest::Client,
+    pub cookies: BTreeMap<String, String>,
+}
+
+/// What came back.
+pub struct Answer {
+    pub url: String,
+    pub status: StatusCode,
+    pub headers: header::HeaderMap,
+    pub body: String,
+}
+
+impl Answer {
+    /// Where it redirects to, absolute.
+    pub fn location(&self) -> Option<String> {
+        let location = self
+            .headers
+            .get(header::LOCATION)?
+            .to_str()
+            .expect("a Location is ASCII");
+        let base = url::Url::parse(&self.url).expect("an answer has a URL");
+        Some(
+            base.join(location)
+                .expect("a Location is a URL")
+                .to_string(),
+        )
+    }
+
+    /// The ticket in the redirect.
+    pub fn ticket(&self) -> Option<String> {
+        let location = url::Url::parse(&self.location()?).expect("a URL");
+        location
+            .query_pairs()
+            .find(|(name, _)| name == "ticket")
+            .map(|(_, ticket)| ticket.into_owned())
+    }
+
+    /// Names and values of the hidden fields of the page's form.
+    pub fn hidden_fields(&self) -> Vec<(String, String)> {
+        let inputs = self
+            .body
+            .split("<input")
+            .skip(1)
+            .map(|rest| rest.split('>').next().unwrap_or_default());
+        inputs
+            .filter(|input| input.contains("type=\"hidden\""))
+            .filter_map(|input| Some((attribute(input, "name")?, attribute(input, "value")?)))
+            .collect()
+    }
+}
+
+fn attribute(tag: &str, name: &str) -> Option<String> {
+    let value = tag.split(&format!("{name}=\"")).nth(1)?.split('"').next()?;
+    let mut text = value.to_owned();
+    for (entity, character) in [
+        ("&quot;", "\""),
+        ("&#x27;", "'"),
+        ("&#39;", "'"),
+        ("&#x2f;", "/"),
+        ("&lt;", "<"),
+        ("&gt;", ">"),
+        ("&amp;", "&"),
+    ] {
+        text = text.replace(entity, character);
+    }
+    Some(text)
+}
+
+impl Visitor {
+    pub fn new() -> Self {
+        // The certificate store is empty on purpose: these visits are plain http on loopback.
+        let _ = rustls::crypto::ring::default_provider().install_default();
+        let http = reqwest::Client::builder()
+            .redirect(reqwest::redirect::Policy::none())
+            .no_proxy()
+            .tls_built_in_root_certs(false)
+            .timeout(Duration::from_secs(20))
+            .build()
+            .expect("a client");
+        Self {
+            http,
+            cookies: BTreeMap::new(),
+        }
+    }
+
+    pub async fn get(&mut self, url: &str) -> Answer {
+        let request = self.http.get(url).header(header::ACCEPT, "text/html");
+        self.send(url, request).await
+    }
+
+    pub async fn post(&mut self, url: &str, fields: &[(String, String)]) -> Answer {
+        let body = url::form_urlencoded::Serializer::new(String::new())
+            .extend_pairs(fields)
+            .finish();
+        let request = self
+            .http
+            .post(url)
+            .header(header::ACCEPT, "text/html")
+            .header(header::CONTENT_TYPE, "application/x-www-form-urlencoded")
+            .body(body);
+        self.send(url, request).await
+    }
+
+    /// Follows redirects until a page comes.
+    pub async fn follow(&mut self, mut answer: Answer) -> Answer {
+        for _ in 0..10 {
+            let Some(location) = answer.location() else {
+                return answer;
+            };
+            answer = self.get(&location).await;
+        }
+        panic!("redirected for ever, last to {:?}", answer.location());
+    }
+
+    /// Fills in the login form on the page and sends it.
+    pub async fn log_in(&mut self, form: &Answer, username: &str, password: &str) -> Answer {
+        let mut fields = form.hidden_fields();
+        fields.push(("username".into(), username.into()));
+        fields.push(("password".into(), password.into()));
+        let action = form
+            .body
+            .split("<form")
+            .nth(1)
+            .and_then(|form| attribute(form, "action"));
+        let base = url::Url::parse(&form.url).expect("a URL");
+        let target = base
+            .join(action.as_deref().unwrap_or_default())
+            .expect("a URL");
+        self.post(target.as_str(), &fields).await
+    }
+
+    async fn send(&mut self, url: &str, request: reqwest::RequestBuilder) -> Answer {
+        let mut cookies = String::new();
+        for (name, value) in &self.cookies {
+            let separator = if cookies.is_empty() { "" } else { "; " };
+            write!(cookies, "{separator}{name}={value}").expect("writing to a string");
+        }
+        let request = if cookies.is_empty() {
+            request
+        } else {
+            request.header(header::COOKIE, cookies)
+        };
+        let response: Response = request
+            .send()
+            .await
+            .unwrap_or_else(|error| panic!("{url}: {error}"));
+        let (status, headers) = (response.status(), response.headers().clone());
+        for cookie in headers.get_all(header::SET_COOKIE) {
+            let cookie = cookie.to_str().expect("a cookie is ASCII");
+            let (pair, attributes) = cookie.split_once(';').unwrap_or((cookie, ""));
+            let (name, value) = pair.split_once('=').expect("a cookie has a name");
+            if value.is_empty() || attributes.to_ascii_lowercase().contains("max-age=0") {
+                self.cookies.remove(name);
+            } else {
+                self.cookies.insert(name.to_owned(), value.to_owned());
+            }
+        }
+        let body = response.text().await.expect("a body");
+        Answer {
+            url: url.to_owned(),
+            status,
+            headers,
+            body,
+        }
+    }
+}
