@@ -81,7 +81,7 @@ impl Visitor {
         let http = reqwest::Client::builder()
             .redirect(reqwest::redirect::Policy::none())
             .no_proxy()
-            .tls_built_in_root_certs(false)
+            .tls_certs_only([])
             .timeout(Duration::from_secs(20))
             .build()
             .expect("a client");
