@@ -108,8 +108,13 @@ pub struct Demo {
 
 impl Demo {
     pub fn start() -> Self {
+        Self::start_with(&mut casque())
+    }
+
+    /// Starts it from a command that has been given an environment or files.
+    pub fn start_with(command: &mut Command) -> Self {
         let (process, ready) = Process::start_until(
-            casque().args(["demo", "--json", "--cas-port", "0", "--app-port", "0"]),
+            command.args(["demo", "--json", "--cas-port", "0", "--app-port", "0"]),
             |line| serde_json::from_str::<serde_json::Value>(line).ok(),
         );
         let text = |value: &serde_json::Value| value.as_str().expect("text").to_owned();

@@ -92,11 +92,27 @@ impl Visitor {
     }
 
     pub async fn get(&mut self, url: &str) -> Answer {
+        self.try_get(url)
+            .await
+            .unwrap_or_else(|error| panic!("{url}: {error}"))
+    }
+
+    pub async fn post(&mut self, url: &str, fields: &[(String, String)]) -> Answer {
+        self.try_post(url, fields)
+            .await
+            .unwrap_or_else(|error| panic!("{url}: {error}"))
+    }
+
+    pub async fn try_get(&mut self, url: &str) -> reqwest::Result<Answer> {
         let request = self.http.get(url).header(header::ACCEPT, "text/html");
         self.send(url, request).await
     }
 
-    pub async fn post(&mut self, url: &str, fields: &[(String, String)]) -> Answer {
+    pub async fn try_post(
+        &mut self,
+        url: &str,
+        fields: &[(String, String)],
+    ) -> reqwest::Result<Answer> {
         let body = url::form_urlencoded::Serializer::new(String::new())
             .extend_pairs(fields)
             .finish();
@@ -122,6 +138,16 @@ impl Visitor {
 
     /// Fills in the login form on the page and sends it.
     pub async fn log_in(&mut self, form: &Answer, username: &str, password: &str) -> Answer {
+        let sent = self.try_log_in(form, username, password).await;
+        sent.unwrap_or_else(|error| panic!("{}: {error}", form.url))
+    }
+
+    pub async fn try_log_in(
+        &mut self,
+        form: &Answer,
+        username: &str,
+        password: &str,
+    ) -> reqwest::Result<Answer> {
         let mut fields = form.hidden_fields();
         fields.push(("username".into(), username.into()));
         fields.push(("password".into(), password.into()));
@@ -134,10 +160,14 @@ impl Visitor {
         let target = base
             .join(action.as_deref().unwrap_or_default())
             .expect("a URL");
-        self.post(target.as_str(), &fields).await
+        self.try_post(target.as_str(), &fields).await
     }
 
-    async fn send(&mut self, url: &str, request: reqwest::RequestBuilder) -> Answer {
+    async fn send(
+        &mut self,
+        url: &str,
+        request: reqwest::RequestBuilder,
+    ) -> reqwest::Result<Answer> {
         let mut cookies = String::new();
         for (name, value) in &self.cookies {
             let separator = if cookies.is_empty() { "" } else { "; " };
@@ -148,10 +178,7 @@ impl Visitor {
         } else {
             request.header(header::COOKIE, cookies)
         };
-        let response: Response = request
-            .send()
-            .await
-            .unwrap_or_else(|error| panic!("{url}: {error}"));
+        let response: Response = request.send().await?;
         let (status, headers) = (response.status(), response.headers().clone());
         for cookie in headers.get_all(header::SET_COOKIE) {
             let cookie = cookie.to_str().expect("a cookie is ASCII");
@@ -163,12 +190,12 @@ impl Visitor {
                 self.cookies.insert(name.to_owned(), value.to_owned());
             }
         }
-        let body = response.text().await.expect("a body");
-        Answer {
+        let body = response.text().await?;
+        Ok(Answer {
             url: url.to_owned(),
             status,
             headers,
             body,
-        }
+        })
     }
 }

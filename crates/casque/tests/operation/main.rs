@@ -1,0 +1,6 @@
+//! What an operator relies on: crashes lose nothing, logs tell no secret.
+
+mod crash;
+mod secrets;
+#[path = "../support/mod.rs"]
+mod support;
