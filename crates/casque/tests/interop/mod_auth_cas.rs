@@ -14,7 +14,7 @@ const MODULES: &str = "/usr/lib/apache2/modules";
 /// An Apache of its own, in a temporary folder.
 struct Apache {
     _process: Process,
-    _folder: tempfile::TempDir,
+    folder: tempfile::TempDir,
     url: String,
 }
 
@@ -62,7 +62,7 @@ impl Apache {
         Self {
             _process: process,
             url: format!("http://127.0.0.1:{port}/"),
-            _folder: folder,
+            folder,
         }
     }
 
@@ -81,7 +81,7 @@ impl Apache {
         }
         panic!(
             "apache does not listen: {}",
-            std::fs::read_to_string(self._folder.path().join("error.log")).unwrap_or_default()
+            std::fs::read_to_string(self.folder.path().join("error.log")).unwrap_or_default()
         );
     }
 }
