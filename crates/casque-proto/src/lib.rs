@@ -10,8 +10,10 @@
 // Values: tickets, service URLs, endpoints and requests.
 
 // Reading and writing the answers of a CAS server.
+mod body;
 mod read;
 mod text;
+mod xml;
 
 pub use read::{ErrorClass, Limits, ReadError, ReadOptions, Tolerance};
 
