@@ -11,6 +11,7 @@
 
 // Reading and writing the answers of a CAS server.
 mod body;
+mod json;
 mod read;
 mod text;
 mod xml;
