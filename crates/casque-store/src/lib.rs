@@ -34,10 +34,14 @@ mod error;
 mod instant;
 mod key;
 mod memory;
+mod sqlite;
 mod store;
+mod url;
 
 pub use clock::{Clock, SystemClock};
 pub use error::StoreError;
 pub use key::{Key, KeyHasher};
 pub use memory::MemoryStore;
+pub use sqlite::SqliteStore;
 pub use store::{MAX_VALUE_BYTES, SharedStore, Store, StoreFuture, keep_swept};
+pub use url::{StoreUrl, open};
