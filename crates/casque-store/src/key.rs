@@ -1,7 +1,14 @@
-use std::fmt;
+use std::{
+    fmt,
+    fs::{self, OpenOptions},
+    io::{self, Write},
+    path::Path,
+};
 
 use hmac::{Hmac, KeyInit, Mac};
 use sha2::Sha256;
+
+use crate::StoreError;
 
 /// The name of a record or a set: a kind, and a keyed hash (HMAC-SHA256) of a secret or a name.
 ///
@@ -92,13 +99,100 @@ impl KeyHasher {
     /// # Errors
     ///
     /// Where the operating system gives no random bytes.
-    pub fn random() -> Result<Self, crate::StoreError> {
-        let mut secret = [0; 32];
-        getrandom::fill(&mut secret).map_err(|error| {
-            crate::StoreError::unavailable("the operating system gave no random bytes", error)
-        })?;
-        Ok(Self::new(&secret))
+    pub fn random() -> Result<Self, StoreError> {
+        Ok(Self::new(&random_secret()?))
     }
+
+    /// Reads the secret from a file of 64 hexadecimal digits; makes the file, readable by its owner only, where there is none.
+    ///
+    /// For a store that outlives the process. Processes that start at the same moment agree on one secret, and a crash
+    /// leaves a whole file or none. The folder must exist. Blocks on the file, so call it before serving.
+    ///
+    /// # Errors
+    ///
+    /// [`StoreError::Misuse`] where the file holds something else, [`StoreError::Unavailable`] where it cannot be read or made.
+    ///
+    /// ```
+    /// use casque_store::{Key, KeyHasher};
+    ///
+    /// let folder = tempfile::tempdir()?;
+    /// let made = KeyHasher::from_file(&folder.path().join("store.key"))?;
+    /// let read = KeyHasher::from_file(&folder.path().join("store.key"))?;
+    /// assert_eq!(Key::new("st", b"ST-1", &made), Key::new("st", b"ST-1", &read));
+    /// # Ok::<_, Box<dyn std::error::Error>>(())
+    /// ```
+    pub fn from_file(path: &Path) -> Result<Self, StoreError> {
+        let failed = |error| {
+            StoreError::unavailable(format!("{} cannot be read or made", path.display()), error)
+        };
+        match fs::read_to_string(path) {
+            Err(error) if error.kind() == io::ErrorKind::NotFound => {
+                make_secret_file(path, &random_secret()?).map_err(failed)?;
+            }
+            read => return parse_secret(&read.map_err(failed)?, path),
+        }
+        parse_secret(&fs::read_to_string(path).map_err(failed)?, path)
+    }
+}
+
+fn random_secret() -> Result<[u8; 32], StoreError> {
+    let mut secret = [0; 32];
+    getrandom::fill(&mut secret).map_err(|error| {
+        StoreError::unavailable("the operating system gave no random bytes", error)
+    })?;
+    Ok(secret)
+}
+
+fn parse_secret(text: &str, path: &Path) -> Result<KeyHasher, StoreError> {
+    let mut secret = [0; 32];
+    let digits = text.trim_ascii().as_bytes();
+    let nibble = |digit: u8| {
+        char::from(digit)
+            .to_digit(16)
+            .and_then(|value| u8::try_from(value).ok())
+    };
+    let parsed = digits.len() == 64
+        && secret
+            .iter_mut()
+            .zip(digits.chunks_exact(2))
+            .all(|(byte, pair)| {
+                let value = nibble(pair[0]).zip(nibble(pair[1]));
+                *byte = value.map_or(0, |(high, low)| high << 4 | low);
+                value.is_some()
+            });
+    if !parsed {
+        return Err(StoreError::misuse(format!(
+            "{} does not hold a store key (64 hexadecimal digits): restore it, or remove it and lose the sessions it names",
+            path.display()
+        )));
+    }
+    Ok(KeyHasher::new(&secret))
+}
+
+/// Writes a file of another name and links it into place, where a file that somebody else has made meanwhile stays.
+fn make_secret_file(path: &Path, secret: &[u8; 32]) -> io::Result<()> {
+    let mut unique = [0; 8];
+    getrandom::fill(&mut unique).map_err(io::Error::other)?;
+    let draft = path.with_added_extension(format!("{:016x}", u64::from_ne_bytes(unique)));
+    let mut options = OpenOptions::new();
+    options.write(true).create_new(true);
+    #[cfg(unix)]
+    std::os::unix::fs::OpenOptionsExt::mode(&mut options, 0o600);
+    let linked = options
+        .open(&draft)
+        .and_then(|mut file| {
+            for byte in secret {
+                write!(file, "{byte:02x}")?;
+            }
+            writeln!(file)?;
+            file.sync_all()
+        })
+        .and_then(|()| match fs::hard_link(&draft, path) {
+            Err(error) if error.kind() == io::ErrorKind::AlreadyExists => Ok(()),
+            linked => linked,
+        });
+    let removed = fs::remove_file(&draft);
+    linked.and(removed)
 }
 
 impl fmt::Debug for KeyHasher {
@@ -163,6 +257,66 @@ mod tests {
             format!("{key:?}").chars().count(),
             "Key(st:01234567…)".chars().count()
         );
+    }
+
+    #[test]
+    fn many_starting_at_once_agree_on_one_file() {
+        let folder = tempfile::tempdir().expect("folder");
+        let path = folder.path().join("store.key");
+        let keys: Vec<Key> = std::thread::scope(|scope| {
+            let threads: Vec<_> = (0..16)
+                .map(|_| {
+                    scope
+                        .spawn(|| Key::new("st", b"X", &KeyHasher::from_file(&path).expect("file")))
+                })
+                .collect();
+            threads
+                .into_iter()
+                .map(|thread| thread.join().expect("no panic"))
+                .collect()
+        });
+        assert!(keys.iter().all(|key| *key == keys[0]));
+        assert_eq!(
+            fs::read_dir(folder.path()).expect("folder").count(),
+            1,
+            "drafts left behind"
+        );
+        #[cfg(unix)]
+        assert_eq!(
+            std::os::unix::fs::PermissionsExt::mode(
+                &fs::metadata(&path).expect("file").permissions()
+            ) & 0o777,
+            0o600
+        );
+    }
+
+    #[test]
+    fn a_file_that_holds_no_secret_is_refused_and_kept() {
+        let folder = tempfile::tempdir().expect("folder");
+        let path = folder.path().join("store.key");
+        for text in [
+            "",
+            "short",
+            &"g".repeat(64),
+            &"a".repeat(66),
+            &"é".repeat(32),
+        ] {
+            fs::write(&path, text).expect("write");
+            let error = KeyHasher::from_file(&path).expect_err(text).to_string();
+            assert!(
+                error.contains("store.key") && error.contains("64 hexadecimal"),
+                "{error}"
+            );
+            assert_eq!(fs::read_to_string(&path).expect("read"), text);
+        }
+        fs::write(&path, format!("{}\r\n", "0aF".repeat(21) + "b")).expect("write");
+        assert!(
+            KeyHasher::from_file(&path).is_ok(),
+            "either case, any line end"
+        );
+        let nowhere =
+            KeyHasher::from_file(&folder.path().join("no/store.key")).expect_err("no folder");
+        assert!(nowhere.is_unavailable());
     }
 
     #[test]
