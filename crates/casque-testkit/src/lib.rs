@@ -3,5 +3,7 @@
 //! Never a normal dependency.
 
 mod clock;
+pub mod conformance;
 
 pub use clock::ManualClock;
+pub use conformance::StoreUnderTest;
