@@ -8,6 +8,31 @@
 //! S for security.
 
 // Values: tickets, service URLs, endpoints and requests.
+mod base;
+mod encode;
+mod endpoint;
+mod pgt_url;
+pub mod query;
+mod registry_url;
+mod requests;
+pub mod return_to;
+mod rule_lint;
+mod service_rule;
+mod service_url;
+mod ticket;
+
+pub use base::{CasBase, CasBaseError, Format, LoginMethod, LoginOptions, ValidateOptions};
+pub use endpoint::Endpoint;
+pub use pgt_url::PgtUrl;
+pub use registry_url::{MAX_REGISTRY_URL_BYTES, RegistryUrl};
+pub use requests::{ProxyRequest, Validate, ValidateEndpoint};
+pub use service_rule::{ServiceRule, ServiceRuleError};
+pub use service_url::{MAX_SERVICE_BYTES, ServiceUrl, ServiceUrlError, TicketMode, strip_ticket};
+pub use ticket::{
+    LoginTicket, MAX_TICKET_BYTES, MAX_UNPREFIXED_TICKET_BYTES, ProxyGrantingTicket,
+    ProxyGrantingTicketIou, ProxyTicket, ServiceTicket, TicketError, TicketGrantingTicket,
+    TicketKind,
+};
 
 // Reading and writing the answers of a CAS server.
 mod body;
