@@ -44,3 +44,7 @@ mod xml;
 pub use read::{ErrorClass, Limits, ReadError, ReadOptions, Tolerance};
 
 // Single logout, SAML 1.1 and the REST protocol.
+mod instant;
+mod logout;
+
+pub use logout::{JsonpCallback, LogoutDecision, LogoutMessage, LogoutReceiver, LogoutRequest};

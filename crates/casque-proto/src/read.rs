@@ -45,6 +45,12 @@ pub enum ErrorClass {
     AuthenticationFailed,
     /// REST: the ticket-granting ticket is unknown or has ended.
     TgtNotFound,
+    /// REST: the server does not speak it at this address.
+    EndpointUnavailable,
+    /// REST: too many attempts.
+    Throttled,
+    /// REST: the server failed.
+    ServerError,
 }
 
 impl ErrorClass {
@@ -69,6 +75,9 @@ impl ErrorClass {
             Self::InvalidSessionIndex => "invalid_session_index",
             Self::AuthenticationFailed => "authentication_failed",
             Self::TgtNotFound => "tgt_not_found",
+            Self::EndpointUnavailable => "endpoint_unavailable",
+            Self::Throttled => "throttled",
+            Self::ServerError => "server_error",
         }
     }
 }

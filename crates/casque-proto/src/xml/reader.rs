@@ -112,6 +112,22 @@ impl<'a> Reader<'a> {
     /// Like [`text`](Self::text), but an element with elements inside is skipped whole and reported as
     /// [`Value::Nested`].
     pub(crate) fn value(&mut self, what: &str) -> Result<Value<'a>, ReadError> {
+        match self.content()? {
+            (Value::Text(_), true) => Err(self.lexer.malformed(&format!(
+                "a comment or processing instruction inside {what}"
+            ))),
+            (value, _) => Ok(value),
+        }
+    }
+
+    /// Like [`value`](Self::value), but text goes on after a comment or processing instruction: so it is in SAML,
+    /// where nobody may see only the beginning of a name either.
+    pub(crate) fn joined_value(&mut self) -> Result<Value<'a>, ReadError> {
+        self.content().map(|(value, _)| value)
+    }
+
+    /// The content, and whether a comment or processing instruction is in it.
+    fn content(&mut self) -> Result<(Value<'a>, bool), ReadError> {
         let mut text = Cow::Borrowed("");
         let mut commented = false;
         let mut nested = false;
@@ -127,15 +143,12 @@ impl<'a> Reader<'a> {
                 Token::Done => return Err(self.lexer.malformed("no element is open")),
             }
         }
-        if nested {
-            return Ok(Value::Nested);
-        }
-        if commented {
-            return Err(self.lexer.malformed(&format!(
-                "a comment or processing instruction inside {what}"
-            )));
-        }
-        Ok(Value::Text(trimmed(text)))
+        let value = if nested {
+            Value::Nested
+        } else {
+            Value::Text(trimmed(text))
+        };
+        Ok((value, commented))
     }
 
     /// The text of the element just started, whatever else is in it: only for text that decides nothing.
