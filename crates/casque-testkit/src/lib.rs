@@ -1,9 +1,12 @@
-//! For tests of casque and of what is built on it: a clock set by hand and the conformance suite for stores.
+//! For tests of casque and of what is built on it: a clock set by hand, the conformance suite for stores, and a fake CAS
+//! server with fault injection.
 //!
 //! Never a normal dependency.
 
 mod clock;
 pub mod conformance;
+mod fake_cas;
 
 pub use clock::ManualClock;
 pub use conformance::StoreUnderTest;
+pub use fake_cas::{FakeCas, Fault, Gate, Page, Person, RecordedRequest, TlsMode};

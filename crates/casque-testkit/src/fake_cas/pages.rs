@@ -1,0 +1,310 @@
+//! The pages, as a function of a request and the state.
+
+use std::fmt::Write as _;
+
+use bytes::Bytes;
+use http::header::{CONTENT_TYPE, LOCATION};
+use http::{HeaderValue, Method, Response, StatusCode};
+use url::form_urlencoded;
+
+use super::record::RecordedRequest;
+use super::state::{Grant, Person, State};
+
+/// A page of a [`FakeCas`](super::FakeCas).
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[non_exhaustive]
+pub enum Page {
+    /// `/login`: redirects with a ticket where somebody is signed in, else shows a form.
+    Login,
+    /// `/logout`: signs out, and redirects to `service` where one is given.
+    Logout,
+    /// `/validate`, CAS 1.
+    Validate,
+    /// `/serviceValidate`, CAS 2, without attributes.
+    ServiceValidate,
+    /// `/p3/serviceValidate`, CAS 3, with attributes.
+    P3ServiceValidate,
+}
+
+impl Page {
+    /// All pages.
+    pub const ALL: [Self; 5] = [
+        Self::Login,
+        Self::Logout,
+        Self::Validate,
+        Self::ServiceValidate,
+        Self::P3ServiceValidate,
+    ];
+
+    /// Its path, with the prefix `/cas`.
+    pub fn path(self) -> &'static str {
+        match self {
+            Self::Login => "/cas/login",
+            Self::Logout => "/cas/logout",
+            Self::Validate => "/cas/validate",
+            Self::ServiceValidate => "/cas/serviceValidate",
+            Self::P3ServiceValidate => "/cas/p3/serviceValidate",
+        }
+    }
+
+    pub(super) fn of_path(path: &str) -> Option<Self> {
+        Self::ALL.into_iter().find(|page| page.path() == path)
+    }
+}
+
+pub(super) fn respond(page: Page, request: &RecordedRequest, state: &State) -> Response<Bytes> {
+    match page {
+        Page::Login => login(request, state),
+        Page::Logout => logout(request, state),
+        Page::Validate | Page::ServiceValidate | Page::P3ServiceValidate => {
+            validate(page, request, state)
+        }
+    }
+}
+
+pub(super) fn not_found() -> Response<Bytes> {
+    html(StatusCode::NOT_FOUND, "<h1>Not found</h1>")
+}
+
+fn login(request: &RecordedRequest, state: &State) -> Response<Bytes> {
+    let query = request.query();
+    if request.method() == Method::POST {
+        let form: Vec<(String, String)> = form_urlencoded::parse(request.body())
+            .into_owned()
+            .collect();
+        let username = find(&form, "username").unwrap_or_default();
+        let password = find(&form, "password").unwrap_or_default();
+        let service = find(&form, "service").or_else(|| find(&query, "service"));
+        if !state.log_in(username, password) {
+            return form_page(StatusCode::UNAUTHORIZED, service);
+        }
+        return signed_in(state, username, service, true);
+    }
+    let service = find(&query, "service");
+    let renew = find(&query, "renew").is_some();
+    match (state.signed_in(), service) {
+        (Some(name), _) if !renew => signed_in(state, &name, service, false),
+        (_, Some(service)) if find(&query, "gateway").is_some() && !renew => redirect(service),
+        (_, service) => form_page(StatusCode::OK, service),
+    }
+}
+
+fn signed_in(state: &State, name: &str, service: Option<&str>, renewed: bool) -> Response<Bytes> {
+    let Some(service) = service else {
+        return html(StatusCode::OK, "<h1>Signed in</h1>");
+    };
+    let ticket = state.grant(service, name, renewed);
+    let (before, fragment) = service
+        .split_once('#')
+        .map_or((service, None), |(a, b)| (a, Some(b)));
+    let joint = if before.contains('?') { '&' } else { '?' };
+    let mut location = format!("{before}{joint}ticket={}", ticket.secret());
+    if let Some(fragment) = fragment {
+        location.push('#');
+        location.push_str(fragment);
+    }
+    redirect(&location)
+}
+
+fn logout(request: &RecordedRequest, state: &State) -> Response<Bytes> {
+    state.sign_out();
+    match find(&request.query(), "service") {
+        Some(service) => redirect(service),
+        None => html(StatusCode::OK, "<h1>Signed out</h1>"),
+    }
+}
+
+fn validate(page: Page, request: &RecordedRequest, state: &State) -> Response<Bytes> {
+    if request.method() != Method::GET {
+        return html(
+            StatusCode::METHOD_NOT_ALLOWED,
+            "<h1>Method not allowed</h1>",
+        );
+    }
+    let query = request.query();
+    let outcome = judge(&query, state);
+    let json = find(&query, "format").is_some_and(|format| format.eq_ignore_ascii_case("json"));
+    match (page, outcome) {
+        (Page::Validate, Ok(person)) => text(format!("yes\n{}\n", person.name())),
+        (Page::Validate, Err(_)) => text("no\n\n".to_owned()),
+        (page, Ok(person)) => {
+            let attributes = if page == Page::P3ServiceValidate {
+                person.attributes()
+            } else {
+                &[]
+            };
+            if json {
+                success_json(person.name(), attributes)
+            } else {
+                success_xml(person.name(), attributes)
+            }
+        }
+        (_, Err((code, description))) => {
+            if json {
+                failure_json(code, description)
+            } else {
+                failure_xml(code, description)
+            }
+        }
+    }
+}
+
+/// The checks of a CAS server in their order; a ticket that was looked up is gone whatever comes after.
+fn judge(
+    query: &[(String, String)],
+    state: &State,
+) -> Result<Person, (&'static str, &'static str)> {
+    let (Some(service), Some(ticket)) = (find(query, "service"), find(query, "ticket")) else {
+        return Err((
+            "INVALID_REQUEST",
+            "'service' and 'ticket' parameters are both required",
+        ));
+    };
+    let Some(Grant {
+        service: granted,
+        person,
+        renewed,
+    }) = state.spend(ticket)
+    else {
+        return Err(("INVALID_TICKET", "the ticket is not recognized"));
+    };
+    if granted != service {
+        return Err((
+            "INVALID_SERVICE",
+            "the ticket was granted for another service",
+        ));
+    }
+    if find(query, "renew").is_some() && !renewed {
+        return Err((
+            "INVALID_TICKET",
+            "the ticket does not come from a new login",
+        ));
+    }
+    Ok(person)
+}
+
+fn success_xml(user: &str, attributes: &[(String, Vec<String>)]) -> Response<Bytes> {
+    let mut inner = format!(
+        "  <cas:authenticationSuccess>\n    <cas:user>{}</cas:user>\n",
+        escape(user)
+    );
+    if !attributes.is_empty() {
+        inner.push_str("    <cas:attributes>\n");
+        for (name, values) in attributes {
+            for value in values {
+                // Writing to a string cannot fail.
+                let _ = writeln!(inner, "      <cas:{name}>{}</cas:{name}>", escape(value));
+            }
+        }
+        inner.push_str("    </cas:attributes>\n");
+    }
+    inner.push_str("  </cas:authenticationSuccess>\n");
+    xml(&inner)
+}
+
+fn failure_xml(code: &str, description: &str) -> Response<Bytes> {
+    xml(&format!(
+        "  <cas:authenticationFailure code=\"{code}\">{}</cas:authenticationFailure>\n",
+        escape(description)
+    ))
+}
+
+fn xml(inner: &str) -> Response<Bytes> {
+    let body = format!(
+        "<cas:serviceResponse xmlns:cas=\"http://www.yale.edu/tp/cas\">\n{inner}</cas:serviceResponse>\n"
+    );
+    respond_with(StatusCode::OK, "application/xml;charset=UTF-8", body)
+}
+
+fn success_json(user: &str, attributes: &[(String, Vec<String>)]) -> Response<Bytes> {
+    let attributes: serde_json::Map<String, serde_json::Value> = attributes
+        .iter()
+        .map(|(name, values)| (name.clone(), serde_json::json!(values)))
+        .collect();
+    json(&serde_json::json!({
+        "serviceResponse": { "authenticationSuccess": { "user": user, "attributes": attributes } }
+    }))
+}
+
+fn failure_json(code: &str, description: &str) -> Response<Bytes> {
+    json(&serde_json::json!({
+        "serviceResponse": { "authenticationFailure": { "code": code, "description": description } }
+    }))
+}
+
+fn json(value: &serde_json::Value) -> Response<Bytes> {
+    respond_with(
+        StatusCode::OK,
+        "application/json;charset=UTF-8",
+        value.to_string(),
+    )
+}
+
+fn text(body: String) -> Response<Bytes> {
+    respond_with(StatusCode::OK, "text/plain;charset=UTF-8", body)
+}
+
+fn html(status: StatusCode, body: &str) -> Response<Bytes> {
+    respond_with(
+        status,
+        "text/html;charset=UTF-8",
+        format!("<!doctype html>\n<title>Fake CAS</title>\n{body}\n"),
+    )
+}
+
+fn form_page(status: StatusCode, service: Option<&str>) -> Response<Bytes> {
+    let service = service
+        .map(|service| {
+            format!(
+                "<input type=\"hidden\" name=\"service\" value=\"{}\">",
+                escape(service)
+            )
+        })
+        .unwrap_or_default();
+    html(
+        status,
+        &format!(
+            "<form method=\"post\" action=\"/cas/login\">{service}<input name=\"username\">\
+             <input name=\"password\" type=\"password\"><button>Sign in</button></form>"
+        ),
+    )
+}
+
+fn redirect(location: &str) -> Response<Bytes> {
+    let mut response = html(StatusCode::SEE_OTHER, "");
+    match HeaderValue::try_from(location) {
+        Ok(location) => {
+            response.headers_mut().insert(LOCATION, location);
+            response
+        }
+        Err(_) => html(
+            StatusCode::BAD_REQUEST,
+            "<h1>The service cannot be a header</h1>",
+        ),
+    }
+}
+
+fn respond_with(status: StatusCode, content_type: &'static str, body: String) -> Response<Bytes> {
+    let mut response = Response::new(Bytes::from(body));
+    *response.status_mut() = status;
+    response
+        .headers_mut()
+        .insert(CONTENT_TYPE, HeaderValue::from_static(content_type));
+    response
+}
+
+/// The first value of that name; a double does not judge repeats.
+fn find<'a>(pairs: &'a [(String, String)], name: &str) -> Option<&'a str> {
+    pairs
+        .iter()
+        .find(|(key, _)| key == name)
+        .map(|(_, value)| value.as_str())
+        .filter(|value| !value.is_empty())
+}
+
+fn escape(text: &str) -> String {
+    text.replace('&', "&amp;")
+        .replace('<', "&lt;")
+        .replace('>', "&gt;")
+        .replace('"', "&quot;")
+}
