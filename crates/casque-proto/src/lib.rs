@@ -13,6 +13,7 @@ mod encode;
 mod endpoint;
 mod pgt_url;
 pub mod query;
+pub mod redact;
 mod registry_url;
 mod requests;
 pub mod return_to;

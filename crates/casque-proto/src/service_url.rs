@@ -307,8 +307,9 @@ fn check_safety(text: &str) -> Result<bool, ServiceUrlError> {
             limit: MAX_SERVICE_BYTES,
         });
     }
-    let unsafe_character =
-        |c: &char| c.is_control() || c.is_whitespace() || *c == '\\' || is_invisible(*c);
+    let unsafe_character = |c: &char| {
+        c.is_control() || c.is_whitespace() || *c == '\\' || crate::text::is_invisible(*c)
+    };
     if let Some(character) = text.chars().find(unsafe_character) {
         return Err(ServiceUrlError::Character { character });
     }
@@ -345,11 +346,6 @@ fn check_safety(text: &str) -> Result<bool, ServiceUrlError> {
             Err(_) => Err(ServiceUrlError::Host),
         },
     }
-}
-
-/// Characters that show as nothing or turn the direction of text, so that two services could look alike.
-fn is_invisible(c: char) -> bool {
-    matches!(c, '\u{ad}' | '\u{200b}'..='\u{200f}' | '\u{202a}'..='\u{202e}' | '\u{2060}'..='\u{206f}' | '\u{feff}')
 }
 
 /// R-227 for http and https, R-228 for everything else.

@@ -4,7 +4,11 @@
 //! are skipped with a word on standard error, or, where `CI` is set, the test fails.
 
 // Every test binary compiles this module for itself and uses a part of it.
-#![allow(dead_code, clippy::allow_attributes, reason = "shared by several test binaries")]
+#![allow(
+    dead_code,
+    clippy::allow_attributes,
+    reason = "shared by several test binaries"
+)]
 
 use std::env;
 use std::fs;
@@ -29,7 +33,10 @@ impl Vector {
     /// The rows of a vector that is a table: the member `cases` of its file.
     pub fn cases(&self) -> Vec<Value> {
         let table: Value = serde_json::from_slice(&self.bytes).expect("a table is JSON");
-        table["cases"].as_array().expect("a table has cases").clone()
+        table["cases"]
+            .as_array()
+            .expect("a table has cases")
+            .clone()
     }
 
     /// A member of the input as text, or "" if it is not there.
@@ -65,7 +72,13 @@ impl Row {
 
     /// The document of this row: the named file, the generated text, or the member `body`.
     pub fn document(&self) -> Vec<u8> {
-        let body = || self.input["body"].as_str().expect("a row has a document").as_bytes().to_vec();
+        let body = || {
+            self.input["body"]
+                .as_str()
+                .expect("a row has a document")
+                .as_bytes()
+                .to_vec()
+        };
         self.bytes.clone().unwrap_or_else(body)
     }
 }
@@ -88,7 +101,10 @@ pub fn own_vectors(kind: &str) -> Vec<Vector> {
         .filter(|path| path.join("index.json").is_file())
         .collect();
     folders.sort();
-    folders.iter().flat_map(|folder| read_vectors(folder, kind)).collect()
+    folders
+        .iter()
+        .flat_map(|folder| read_vectors(folder, kind))
+        .collect()
 }
 
 /// Every shared row for `target`.
@@ -121,17 +137,23 @@ pub fn hostile(target: &str) -> Vec<Row> {
 
 /// The fixtures of the hostile corpus, `Value::Null` where the folder is missing.
 pub fn fixtures() -> Value {
-    shared("hostile").map_or(Value::Null, |folder| read_json(&folder.join("index.json"))["fixtures"].clone())
+    shared("hostile").map_or(Value::Null, |folder| {
+        read_json(&folder.join("index.json"))["fixtures"].clone()
+    })
 }
 
 /// A document too big to store: `nest`, `attrs` or `repeat`.
 pub fn generate(generator: &Value) -> String {
     let part = |name: &str| generator[name].as_str().unwrap_or_default();
-    let count = generator["count"].as_u64().expect("a generator has a count");
+    let count = generator["count"]
+        .as_u64()
+        .expect("a generator has a count");
     let count = usize::try_from(count).expect("a count fits");
     let middle = match part("kind") {
         "nest" => part("open").repeat(count) + part("middle") + &part("close").repeat(count),
-        "attrs" => (0..count).map(|n| part("attr").replace("%d", &n.to_string())).collect(),
+        "attrs" => (0..count)
+            .map(|n| part("attr").replace("%d", &n.to_string()))
+            .collect(),
         "repeat" => part("unit").repeat(count),
         other => panic!("an unknown generator: {other}"),
     };
@@ -146,7 +168,11 @@ pub fn shared(name: &str) -> Option<PathBuf> {
     if folder.is_dir() {
         return Some(folder);
     }
-    assert!(env::var_os("CI").is_none(), "no corpus at {}", folder.display());
+    assert!(
+        env::var_os("CI").is_none(),
+        "no corpus at {}",
+        folder.display()
+    );
     eprintln!("skipped: no corpus at {}", folder.display());
     None
 }
@@ -163,7 +189,9 @@ impl Report {
     pub fn check<T: PartialEq + std::fmt::Debug>(&mut self, name: &str, actual: &T, expected: &T) {
         self.checked += 1;
         if actual != expected {
-            self.failures.push(format!("{name}\n    expected {expected:?}\n    actual   {actual:?}"));
+            self.failures.push(format!(
+                "{name}\n    expected {expected:?}\n    actual   {actual:?}"
+            ));
         }
     }
 
@@ -201,22 +229,30 @@ fn read_vectors(folder: &Path, kind: &str) -> Vec<Vector> {
                 bytes: read(&folder.join(text(entry, "file"))),
                 input: entry["input"].clone(),
                 expect: entry["expect"].clone(),
-                with_tolerance: tolerance.is_object().then(|| (text(tolerance, "name"), tolerance["expect"].clone())),
+                with_tolerance: tolerance
+                    .is_object()
+                    .then(|| (text(tolerance, "name"), tolerance["expect"].clone())),
             }
         })
         .collect()
 }
 
 fn entries<'a>(index: &'a Value, name: &str) -> &'a [Value] {
-    index[name].as_array().expect("an index has a list of entries")
+    index[name]
+        .as_array()
+        .expect("an index has a list of entries")
 }
 
 fn text(entry: &Value, name: &str) -> String {
-    entry[name].as_str().unwrap_or_else(|| panic!("{entry} has no {name}")).to_owned()
+    entry[name]
+        .as_str()
+        .unwrap_or_else(|| panic!("{entry} has no {name}"))
+        .to_owned()
 }
 
 fn read_json(path: &Path) -> Value {
-    serde_json::from_slice(&read(path)).unwrap_or_else(|error| panic!("{}: {error}", path.display()))
+    serde_json::from_slice(&read(path))
+        .unwrap_or_else(|error| panic!("{}: {error}", path.display()))
 }
 
 fn read(path: &Path) -> Vec<u8> {
