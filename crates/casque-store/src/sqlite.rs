@@ -1,5 +1,7 @@
 mod schema;
 mod sql;
+#[cfg(test)]
+mod tests;
 mod worker;
 
 use std::{
@@ -9,7 +11,7 @@ use std::{
         Arc,
         atomic::{AtomicUsize, Ordering},
     },
-    time::SystemTime,
+    time::{Duration, SystemTime},
 };
 
 use self::worker::Worker;
@@ -55,6 +57,9 @@ pub struct SqliteStore {
     next_reader: AtomicUsize,
 }
 
+/// How long a writer waits for another process's.
+const BUSY: Duration = Duration::from_secs(5);
+
 impl SqliteStore {
     /// Opens the file at `path`, or makes it, and starts the threads that work on it. The folder must exist.
     ///
@@ -65,8 +70,12 @@ impl SqliteStore {
     /// [`StoreError::NotOurs`] or [`StoreError::NewerSchema`] for a file that is not for this program, which is left as it
     /// is; [`StoreError::Unavailable`] where it cannot be read or written.
     pub fn open(path: &Path, clock: Arc<dyn Clock>) -> Result<Self, StoreError> {
-        let writer = schema::open(path)?;
-        let reader = || Worker::reader(schema::open_reader(path)?, Arc::clone(&clock));
+        Self::open_with(path, clock, BUSY)
+    }
+
+    fn open_with(path: &Path, clock: Arc<dyn Clock>, busy: Duration) -> Result<Self, StoreError> {
+        let writer = schema::open(path, busy)?;
+        let reader = || Worker::reader(schema::open_reader(path, busy)?, Arc::clone(&clock));
         let readers = [reader()?, reader()?];
         Ok(Self {
             path: path.to_owned(),

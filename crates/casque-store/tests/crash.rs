@@ -182,6 +182,10 @@ fn the_process_that_is_killed() {
     });
 }
 
+#[expect(
+    clippy::print_stdout,
+    reason = "the test that started this process listens"
+)]
 async fn write_forever(store: SharedStore, writer: String) {
     let deadline = SystemClock::new().now() + Duration::from_hours(1);
     for number in 0_u64.. {

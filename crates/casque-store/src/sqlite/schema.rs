@@ -8,7 +8,7 @@ use std::{
     time::Duration,
 };
 
-use rusqlite::{Connection, ErrorCode, OpenFlags, TransactionBehavior};
+use rusqlite::{Connection, ErrorCode, OpenFlags, Transaction, TransactionBehavior};
 
 use super::worker::unavailable;
 use crate::StoreError;
@@ -19,8 +19,11 @@ const APPLICATION_ID: i64 = 0x6373_7165;
 /// The schema this build reads and writes. A change that older builds cannot live with gets the next number.
 const VERSION: i64 = 1;
 
-/// How long a writer waits for another process's.
-const BUSY: Duration = Duration::from_secs(5);
+/// Memory for pages of each connection.
+const CACHE_KIB: i64 = 8 * 1024;
+
+/// What the log is cut back to once it has been folded into the file.
+const LOG_BYTES: i64 = 64 * 1024 * 1024;
 
 // A record's values can be long, so its key is an index beside the rows. Members are short and always read by set, so
 // they lie in the order of their key. `kind` is for people, and for moving to another back end, whose keys spell it out.
@@ -48,12 +51,15 @@ CREATE INDEX member_deadline ON member (deadline);
 /// So nobody else in this process may begin with a file that is being made.
 static OPENING: Mutex<()> = Mutex::new(());
 
-/// Opens or makes the file and returns the connection that writes.
-pub(super) fn open(path: &Path) -> Result<Connection, StoreError> {
+/// Opens or makes the file and returns the connection that writes. It waits for other writers no longer than `busy`.
+pub(super) fn open(path: &Path, busy: Duration) -> Result<Connection, StoreError> {
     let _opening = OPENING.lock().unwrap_or_else(PoisonError::into_inner);
     make_file(path)?;
-    let mut connection = connect(path)?;
-    let known = identify(&connection, path)?;
+    let mut connection = connect(path, busy)?;
+    // One snapshot: another process may be making the tables just now.
+    let snapshot = connection.transaction().map_err(|e| unavailable(&e))?;
+    let known = identify(&snapshot, path)?;
+    drop(snapshot);
     if connection
         .is_readonly("main")
         .map_err(|e| unavailable(&e))?
@@ -70,12 +76,14 @@ pub(super) fn open(path: &Path) -> Result<Connection, StoreError> {
         create_tables(&mut connection, path)?;
     }
     use_write_ahead_log(&mut connection, path)?;
+    configure(&connection)?;
     Ok(connection)
 }
 
 /// Opens a file that [`open`] has opened before, for reading.
-pub(super) fn open_reader(path: &Path) -> Result<Connection, StoreError> {
-    let connection = connect(path)?;
+pub(super) fn open_reader(path: &Path, busy: Duration) -> Result<Connection, StoreError> {
+    let connection = connect(path, busy)?;
+    configure(&connection)?;
     connection
         .pragma_update(None, "query_only", true)
         .map_err(|e| unavailable(&e))?;
@@ -123,7 +131,7 @@ fn warn_if_others_can_read(path: &Path) {
     let _ = path;
 }
 
-fn connect(path: &Path) -> Result<Connection, StoreError> {
+fn connect(path: &Path, busy: Duration) -> Result<Connection, StoreError> {
     // Without SQLITE_OPEN_URI, so that no path is read as one; without CREATE, so that the file is made by us or not at all.
     let flags = OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_NO_MUTEX;
     let connection = Connection::open_with_flags(path, flags).map_err(|error| {
@@ -132,17 +140,21 @@ fn connect(path: &Path) -> Result<Connection, StoreError> {
             error.to_string(),
         )
     })?;
+    connection.busy_timeout(busy).map_err(|e| unavailable(&e))?;
+    Ok(connection)
+}
+
+/// Settings that SQLite forgets with the connection. Some of them read the file, so it must be known by now.
+fn configure(connection: &Connection) -> Result<(), StoreError> {
     connection.set_prepared_statement_cache_capacity(32);
     connection
-        .busy_timeout(BUSY)
-        .and_then(|()| connection.pragma_update(None, "trusted_schema", false))
-        .map_err(|e| unavailable(&e))?;
-    // FULL flushes the log at every commit; see the documentation of SqliteStore.
-    connection
-        .pragma_update(None, "synchronous", "FULL")
-        .and_then(|()| connection.pragma_update(None, "cache_size", -8 * 1024))
-        .map_err(|e| unavailable(&e))?;
-    Ok(connection)
+        .pragma_update(None, "trusted_schema", false)
+        // FULL flushes the log at every commit; see the documentation of SqliteStore.
+        .and_then(|()| connection.pragma_update(None, "synchronous", "FULL"))
+        .and_then(|()| connection.pragma_update(None, "cache_size", -CACHE_KIB))
+        // The log grows while a reader holds on to an old state; give the space back afterwards.
+        .and_then(|()| connection.pragma_update(None, "journal_size_limit", LOG_BYTES))
+        .map_err(|e| unavailable(&e))
 }
 
 #[derive(PartialEq)]
@@ -152,13 +164,13 @@ enum Known {
 }
 
 /// Finds out whose file this is, without writing to it.
-fn identify(connection: &Connection, path: &Path) -> Result<Known, StoreError> {
+fn identify(transaction: &Transaction<'_>, path: &Path) -> Result<Known, StoreError> {
     let not_ours = |reason: &str| StoreError::NotOurs {
         path: path.to_owned(),
         reason: reason.to_owned(),
     };
     let number = |sql: &str| {
-        connection
+        transaction
             .query_row(sql, [], |row| row.get::<_, i64>(0))
             .map_err(|error| match error.sqlite_error_code() {
                 Some(ErrorCode::NotADatabase) => not_ours("it is not an SQLite database"),
@@ -204,33 +216,32 @@ fn create_tables(connection: &mut Connection, path: &Path) -> Result<(), StoreEr
 fn use_write_ahead_log(connection: &mut Connection, path: &Path) -> Result<(), StoreError> {
     // SQLite answers "busy" at once here instead of waiting, when another process is just opening the file. Waiting for
     // the write lock, as a transaction does, waits for that process.
-    for attempt in 0.. {
+    let mut attempts = 0;
+    let mode = loop {
         match connection
             .pragma_update_and_check(None, "journal_mode", "WAL", |row| row.get::<_, String>(0))
         {
-            Ok(mode) if mode == "wal" => break,
-            Ok(mode) => {
-                return Err(StoreError::Unavailable {
-                    reason: format!(
-                        "{} is on a file system without shared memory (journal mode {mode}): use a local disk",
-                        path.display()
-                    ),
-                    source: None,
-                });
-            }
+            Ok(mode) => break mode,
             Err(error)
-                if error.sqlite_error_code() == Some(ErrorCode::DatabaseBusy) && attempt < 100 =>
+                if error.sqlite_error_code() == Some(ErrorCode::DatabaseBusy) && attempts < 100 =>
             {
+                attempts += 1;
                 connection
                     .transaction_with_behavior(TransactionBehavior::Immediate)
-                    .and_then(rusqlite::Transaction::commit)
+                    .and_then(Transaction::commit)
                     .map_err(|e| unavailable(&e))?;
             }
             Err(error) => return Err(unavailable(&error)),
         }
+    };
+    if mode != "wal" {
+        return Err(StoreError::Unavailable {
+            reason: format!(
+                "{} is on a file system without shared memory (journal mode {mode}): use a local disk",
+                path.display()
+            ),
+            source: None,
+        });
     }
-    // The log grows while a reader holds it open; give the space back afterwards.
-    connection
-        .pragma_update(None, "journal_size_limit", 64 * 1024 * 1024)
-        .map_err(|e| unavailable(&e))
+    Ok(())
 }

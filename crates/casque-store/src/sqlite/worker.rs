@@ -188,7 +188,8 @@ pub(super) fn unavailable(error: &rusqlite::Error) -> StoreError {
         }
         _ => "SQLite failed",
     };
-    StoreError::unavailable(reason, error.to_string())
+    let code = error.sqlite_error().map_or(0, |error| error.extended_code);
+    StoreError::unavailable(reason, format!("{error} (SQLite code {code})"))
 }
 
 fn stopped() -> StoreError {
