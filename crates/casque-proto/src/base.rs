@@ -7,6 +7,7 @@ use url::Url;
 use crate::encode::push_pair;
 use crate::endpoint::Endpoint;
 use crate::pgt_url::PgtUrl;
+use crate::service_response::Format;
 use crate::service_url::ServiceUrl;
 use crate::ticket::{ProxyGrantingTicket, ServiceTicket};
 
@@ -303,26 +304,6 @@ impl ValidateOptions {
     pub fn pgt_url(mut self, pgt_url: PgtUrl) -> Self {
         self.pgt_url = Some(pgt_url);
         self
-    }
-}
-
-/// The value of the parameter `format`.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
-#[non_exhaustive]
-pub enum Format {
-    /// XML, the default of every server.
-    Xml,
-    /// JSON.
-    Json,
-}
-
-impl Format {
-    /// The value of the parameter.
-    pub const fn as_str(self) -> &'static str {
-        match self {
-            Self::Xml => "XML",
-            Self::Json => "JSON",
-        }
     }
 }
 

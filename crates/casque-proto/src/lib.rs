@@ -22,7 +22,7 @@ mod service_rule;
 mod service_url;
 mod ticket;
 
-pub use base::{CasBase, CasBaseError, Format, LoginMethod, LoginOptions, ValidateOptions};
+pub use base::{CasBase, CasBaseError, LoginMethod, LoginOptions, ValidateOptions};
 pub use endpoint::Endpoint;
 pub use pgt_url::PgtUrl;
 pub use registry_url::{MAX_REGISTRY_URL_BYTES, RegistryUrl};
@@ -36,13 +36,29 @@ pub use ticket::{
 };
 
 // Reading and writing the answers of a CAS server.
+mod assertion;
+mod attributes;
+mod authentication_date;
 mod body;
+mod cas1;
+mod failure;
 mod json;
+mod proxy_response;
 mod read;
+mod service_response;
 mod text;
 mod xml;
 
+pub use assertion::{Assertion, AssertionBuilder};
+pub use attributes::{
+    AUTHENTICATION_ATTRIBUTES, Attributes, STANDARD_ATTRIBUTES, attribute_xml_name,
+};
+pub use authentication_date::parse_authentication_date;
+pub use cas1::Cas1Response;
+pub use failure::{Failure, FailureCode};
+pub use proxy_response::ProxyResponse;
 pub use read::{ErrorClass, Limits, ReadError, ReadOptions, Tolerance};
+pub use service_response::{AttributeStyle, Format, ServiceResponse};
 
 // Single logout, SAML 1.1 and the REST protocol.
 mod instant;

@@ -3,9 +3,10 @@
 use bytes::Bytes;
 use http::{Method, Request, header};
 
-use crate::base::{CasBase, Format, ValidateOptions};
+use crate::base::{CasBase, ValidateOptions};
 use crate::endpoint::Endpoint;
 use crate::pgt_url::PgtUrl;
+use crate::service_response::Format;
 use crate::service_url::ServiceUrl;
 use crate::ticket::{ProxyGrantingTicket, ServiceTicket};
 

@@ -20,10 +20,6 @@ impl<'a> Lexer<'a> {
         Self { text, at }
     }
 
-    pub(super) fn position(&self) -> usize {
-        self.at
-    }
-
     pub(super) fn is_at_end(&self) -> bool {
         self.at == self.text.len()
     }

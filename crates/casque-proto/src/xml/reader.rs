@@ -112,7 +112,16 @@ impl<'a> Reader<'a> {
     /// Like [`text`](Self::text), but an element with elements inside is skipped whole and reported as
     /// [`Value::Nested`].
     pub(crate) fn value(&mut self, what: &str) -> Result<Value<'a>, ReadError> {
-        match self.content()? {
+        self.value_or_children(what, |reader, _| reader.skip())
+    }
+
+    /// Like [`value`](Self::value), but elements inside are given to `child`, which consumes them.
+    pub(crate) fn value_or_children(
+        &mut self,
+        what: &str,
+        child: impl FnMut(&mut Self, Element<'a>) -> Result<(), ReadError>,
+    ) -> Result<Value<'a>, ReadError> {
+        match self.content(child)? {
             (Value::Text(_), true) => Err(self.lexer.malformed(&format!(
                 "a comment or processing instruction inside {what}"
             ))),
@@ -123,11 +132,15 @@ impl<'a> Reader<'a> {
     /// Like [`value`](Self::value), but text goes on after a comment or processing instruction: so it is in SAML,
     /// where nobody may see only the beginning of a name either.
     pub(crate) fn joined_value(&mut self) -> Result<Value<'a>, ReadError> {
-        self.content().map(|(value, _)| value)
+        self.content(|reader, _| reader.skip())
+            .map(|(value, _)| value)
     }
 
     /// The content, and whether a comment or processing instruction is in it.
-    fn content(&mut self) -> Result<(Value<'a>, bool), ReadError> {
+    fn content(
+        &mut self,
+        mut child: impl FnMut(&mut Self, Element<'a>) -> Result<(), ReadError>,
+    ) -> Result<(Value<'a>, bool), ReadError> {
         let mut text = Cow::Borrowed("");
         let mut commented = false;
         let mut nested = false;
@@ -135,9 +148,9 @@ impl<'a> Reader<'a> {
             match self.token()? {
                 Token::Text(piece) => append(&mut text, piece),
                 Token::Other => commented = true,
-                Token::Start(_) => {
+                Token::Start(element) => {
                     nested = true;
-                    self.skip()?;
+                    child(self, element)?;
                 }
                 Token::End => break,
                 Token::Done => return Err(self.lexer.malformed("no element is open")),

@@ -19,19 +19,19 @@ use serde_json::Value;
 
 /// One protocol vector: `vectors/index.json`.
 #[derive(Clone, Debug)]
-pub struct Vector {
-    pub name: String,
+pub(crate) struct Vector {
+    pub(crate) name: String,
     /// The bytes of the file it names.
-    pub bytes: Vec<u8>,
-    pub input: Value,
-    pub expect: Value,
+    pub(crate) bytes: Vec<u8>,
+    pub(crate) input: Value,
+    pub(crate) expect: Value,
     /// The name of a tolerance, and what is expected once it is switched on.
-    pub with_tolerance: Option<(String, Value)>,
+    pub(crate) with_tolerance: Option<(String, Value)>,
 }
 
 impl Vector {
     /// The rows of a vector that is a table: the member `cases` of its file.
-    pub fn cases(&self) -> Vec<Value> {
+    pub(crate) fn cases(&self) -> Vec<Value> {
         let table: Value = serde_json::from_slice(&self.bytes).expect("a table is JSON");
         table["cases"]
             .as_array()
@@ -40,12 +40,12 @@ impl Vector {
     }
 
     /// A member of the input as text, or "" if it is not there.
-    pub fn input_str(&self, name: &str) -> &str {
+    pub(crate) fn input_str(&self, name: &str) -> &str {
         self.input[name].as_str().unwrap_or_default()
     }
 
     /// The HTTP status of the input; 200 if none is given.
-    pub fn status(&self) -> u16 {
+    pub(crate) fn status(&self) -> u16 {
         let status = self.input["http_status"].as_u64().unwrap_or(200);
         u16::try_from(status).expect("a status fits in 16 bits")
     }
@@ -53,25 +53,25 @@ impl Vector {
 
 /// One hostile or benign row: `hostile/index.json`.
 #[derive(Clone, Debug)]
-pub struct Row {
-    pub id: String,
-    pub input: Value,
-    pub expected: Value,
-    pub note: String,
+pub(crate) struct Row {
+    pub(crate) id: String,
+    pub(crate) input: Value,
+    pub(crate) expected: Value,
+    pub(crate) note: String,
     /// Benign: it must succeed.
-    pub control: bool,
+    pub(crate) control: bool,
     /// What the input names as a file or a generator, if it does.
-    pub bytes: Option<Vec<u8>>,
+    pub(crate) bytes: Option<Vec<u8>>,
 }
 
 impl Row {
     /// A member of the input as text, or "" if it is not there.
-    pub fn input_str(&self, name: &str) -> &str {
+    pub(crate) fn input_str(&self, name: &str) -> &str {
         self.input[name].as_str().unwrap_or_default()
     }
 
     /// The document of this row: the named file, the generated text, or the member `body`.
-    pub fn document(&self) -> Vec<u8> {
+    pub(crate) fn document(&self) -> Vec<u8> {
         let body = || {
             self.input["body"]
                 .as_str()
@@ -84,7 +84,7 @@ impl Row {
 }
 
 /// Every vector of `kind`: the crate's own and the shared ones.
-pub fn vectors(kind: &str) -> Vec<Vector> {
+pub(crate) fn vectors(kind: &str) -> Vec<Vector> {
     let mut vectors = own_vectors(kind);
     if let Some(shared) = shared("vectors") {
         vectors.extend(read_vectors(&shared, kind));
@@ -93,7 +93,7 @@ pub fn vectors(kind: &str) -> Vec<Vector> {
 }
 
 /// Every vector of `kind` in `tests/vectors/*/index.json`.
-pub fn own_vectors(kind: &str) -> Vec<Vector> {
+pub(crate) fn own_vectors(kind: &str) -> Vec<Vector> {
     let own = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/vectors");
     let mut folders: Vec<PathBuf> = fs::read_dir(own)
         .expect("the crate has vectors")
@@ -108,7 +108,7 @@ pub fn own_vectors(kind: &str) -> Vec<Vector> {
 }
 
 /// Every shared row for `target`.
-pub fn hostile(target: &str) -> Vec<Row> {
+pub(crate) fn hostile(target: &str) -> Vec<Row> {
     let Some(folder) = shared("hostile") else {
         return Vec::new();
     };
@@ -136,14 +136,14 @@ pub fn hostile(target: &str) -> Vec<Row> {
 }
 
 /// The fixtures of the hostile corpus, `Value::Null` where the folder is missing.
-pub fn fixtures() -> Value {
+pub(crate) fn fixtures() -> Value {
     shared("hostile").map_or(Value::Null, |folder| {
         read_json(&folder.join("index.json"))["fixtures"].clone()
     })
 }
 
 /// A document too big to store: `nest`, `attrs` or `repeat`.
-pub fn generate(generator: &Value) -> String {
+pub(crate) fn generate(generator: &Value) -> String {
     let part = |name: &str| generator[name].as_str().unwrap_or_default();
     let count = generator["count"]
         .as_u64()
@@ -161,7 +161,7 @@ pub fn generate(generator: &Value) -> String {
 }
 
 /// The folder `name` of the shared corpora, or `None` after saying so.
-pub fn shared(name: &str) -> Option<PathBuf> {
+pub(crate) fn shared(name: &str) -> Option<PathBuf> {
     let beside = || Path::new(env!("CARGO_MANIFEST_DIR")).join("../../../shared");
     let root = env::var_os("CASQUE_SHARED").map_or_else(beside, PathBuf::from);
     let folder = root.join(name);
@@ -179,14 +179,19 @@ pub fn shared(name: &str) -> Option<PathBuf> {
 
 /// Collects what failed, so that one run names every failing row.
 #[derive(Debug, Default)]
-pub struct Report {
+pub(crate) struct Report {
     checked: usize,
     failures: Vec<String>,
 }
 
 impl Report {
     /// Compare one outcome with what is expected of the row `name`.
-    pub fn check<T: PartialEq + std::fmt::Debug>(&mut self, name: &str, actual: &T, expected: &T) {
+    pub(crate) fn check<T: PartialEq + std::fmt::Debug>(
+        &mut self,
+        name: &str,
+        actual: &T,
+        expected: &T,
+    ) {
         self.checked += 1;
         if actual != expected {
             self.failures.push(format!(
@@ -196,7 +201,7 @@ impl Report {
     }
 
     /// Note that the row `name` was checked, and failed if `problem` says how.
-    pub fn note(&mut self, name: &str, problem: Result<(), String>) {
+    pub(crate) fn note(&mut self, name: &str, problem: Result<(), String>) {
         self.checked += 1;
         if let Err(problem) = problem {
             self.failures.push(format!("{name}: {problem}"));
@@ -204,7 +209,7 @@ impl Report {
     }
 
     /// Fail if a row failed, or if there should have been rows and there were none.
-    pub fn finish(self, expect_rows: bool) {
+    pub(crate) fn finish(self, expect_rows: bool) {
         println!("{} rows checked", self.checked);
         assert!(!expect_rows || self.checked > 0, "no row was checked");
         assert!(
