@@ -1,0 +1,171 @@
+//! The pages that people see.
+//!
+//! Plain HTML without a line of JavaScript, one stylesheet and one icon under `/assets/`, both named by
+//! their content so that they may be cached for ever. Templates are compiled in, everything put into
+//! them is escaped, and a value a template asks for in vain is an error that the tests would find.
+
+mod assets;
+mod page;
+
+pub use assets::Asset;
+pub use page::{Continue, Field, Login, LoginProblem, Page, ServiceLabel};
+
+use std::fmt;
+
+use minijinja::{AutoEscape, Environment, UndefinedBehavior, context};
+
+/// Draws [`Page`]s.
+///
+/// ```
+/// use casque_server::{Page, Pages};
+///
+/// let pages = Pages::new("/cas", Some("Example University"));
+/// let html = pages.render(&Page::LoggedOut { service: None });
+/// assert!(html.contains("You are signed out"));
+/// assert!(pages.asset(pages.stylesheet().file_name()).is_some());
+/// ```
+pub struct Pages {
+    templates: Environment<'static>,
+    prefix: String,
+    organisation: Option<String>,
+}
+
+impl Pages {
+    /// Pages of a server whose base URL has the path `base_path` (`/cas`, or `/` or nothing), named after the
+    /// organisation where there is one.
+    pub fn new(base_path: &str, organisation: Option<&str>) -> Self {
+        let mut templates = Environment::new();
+        templates.set_auto_escape_callback(|_| AutoEscape::Html);
+        templates.set_undefined_behavior(UndefinedBehavior::Strict);
+        templates.set_trim_blocks(true);
+        templates.set_lstrip_blocks(true);
+        for (name, source) in TEMPLATES {
+            templates
+                .add_template(name, source)
+                .expect("compiled-in templates are rendered by the tests");
+        }
+        Self {
+            templates,
+            prefix: base_path.trim_end_matches('/').to_owned(),
+            organisation: organisation.map(str::to_owned),
+        }
+    }
+
+    /// The page as HTML in UTF-8. Send it with [`Pages::content_security_policy`].
+    pub fn render(&self, page: &Page<'_>) -> String {
+        let values = context! {
+            organisation => self.organisation,
+            stylesheet => self.address(self.stylesheet()),
+            icon => self.address(self.icon()),
+            login => format!("{}/login", self.prefix),
+            ..page.values()
+        };
+        let drawn = self
+            .templates
+            .get_template(page.template())
+            .and_then(|template| template.render(values));
+        match drawn {
+            Ok(html) => html,
+            Err(error) => {
+                tracing::error!(%error, template = page.template(), "a page could not be drawn");
+                String::from(LAST_RESORT)
+            }
+        }
+    }
+
+    /// The `Content-Security-Policy` of a page: nothing but the own stylesheet and icon, no script, no frame, no base;
+    /// forms go to this server.
+    ///
+    /// A browser also holds the redirects *after* a form against `form-action`. So `form_targets` lists the origins
+    /// (`https://app.example.org`) that submitting the page may end at: the service of a login form or of
+    /// [`Page::Post`]. Give registered origins only; anything that is no plain origin is left out.
+    ///
+    /// ```
+    /// use casque_server::Pages;
+    ///
+    /// let pages = Pages::new("/cas", None);
+    /// assert_eq!(
+    ///     pages.content_security_policy(["https://app.example.org"]),
+    ///     "default-src 'none'; style-src 'self'; img-src 'self'; form-action 'self' https://app.example.org; \
+    ///      frame-ancestors 'none'; base-uri 'none'"
+    /// );
+    /// ```
+    pub fn content_security_policy<'a>(
+        &self,
+        form_targets: impl IntoIterator<Item = &'a str>,
+    ) -> String {
+        let mut targets = String::new();
+        for origin in form_targets {
+            if is_plain_origin(origin) {
+                targets.push(' ');
+                targets.push_str(origin);
+            }
+        }
+        format!(
+            "default-src 'none'; style-src 'self'; img-src 'self'; form-action 'self'{targets}; \
+             frame-ancestors 'none'; base-uri 'none'"
+        )
+    }
+
+    /// The file behind `/assets/{file_name}`, for ever the same (`Cache-Control: public, max-age=31536000, immutable`).
+    pub fn asset(&self, file_name: &str) -> Option<&'static Asset> {
+        assets::find(file_name)
+    }
+
+    /// The stylesheet of all pages.
+    pub fn stylesheet(&self) -> &'static Asset {
+        assets::stylesheet()
+    }
+
+    /// The icon of the browser's tab, also the mark on the pages.
+    pub fn icon(&self) -> &'static Asset {
+        assets::icon()
+    }
+
+    fn address(&self, asset: &Asset) -> String {
+        format!("{}/assets/{}", self.prefix, asset.file_name())
+    }
+}
+
+impl fmt::Debug for Pages {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Pages")
+            .field("prefix", &self.prefix)
+            .field("organisation", &self.organisation)
+            .finish_non_exhaustive()
+    }
+}
+
+/// `scheme://host[:port]` and nothing that could end or extend a directive.
+fn is_plain_origin(text: &str) -> bool {
+    let host = text
+        .strip_prefix("https://")
+        .or_else(|| text.strip_prefix("http://"));
+    host.is_some_and(|host| {
+        !host.is_empty()
+            && host
+                .bytes()
+                .all(|byte| byte.is_ascii_alphanumeric() || b".-:[]".contains(&byte))
+    })
+}
+
+const TEMPLATES: [(&str, &str); 9] = [
+    ("base.html", include_str!("templates/base.html")),
+    ("login.html", include_str!("templates/login.html")),
+    ("logged_in.html", include_str!("templates/logged_in.html")),
+    ("logged_out.html", include_str!("templates/logged_out.html")),
+    ("refused.html", include_str!("templates/refused.html")),
+    ("warn.html", include_str!("templates/warn.html")),
+    ("post.html", include_str!("templates/post.html")),
+    ("confirm_logout.html", include_str!("templates/confirm_logout.html")),
+    ("error.html", include_str!("templates/error.html")),
+];
+
+/// Shown if a template fails, which the tests exclude.
+const LAST_RESORT: &str = "<!doctype html>\n<html lang=\"en\">\n<head><meta charset=\"utf-8\">\
+    <title>This page could not be shown</title></head>\n\
+    <body><main><h1>This page could not be shown</h1><p>Something went wrong on the server. \
+    Please go back and try again.</p></main></body>\n</html>\n";
+
+#[cfg(test)]
+mod tests;

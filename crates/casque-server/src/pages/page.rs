@@ -1,0 +1,224 @@
+//! What a page shows.
+
+use minijinja::{Value, context};
+use serde::Serialize;
+
+use crate::text::is_hidden;
+
+/// A page with everything that is on it. Texts are escaped when it is drawn: pass them as they are.
+#[derive(Debug, Clone)]
+#[non_exhaustive]
+pub enum Page<'a> {
+    /// The login form (R-020, R-022, R-024, R-033).
+    Login(Login<'a>),
+    /// Signed in, and no service to go to (R-021).
+    LoggedIn {
+        /// Whom the session belongs to.
+        user: &'a str,
+        /// What the server knows of the person; an empty list shows nothing.
+        attributes: Vec<(&'a str, &'a [String])>,
+        /// Where the button "Sign out" posts to, with its hidden fields.
+        logout: Continue<'a>,
+    },
+    /// Signed out (R-068).
+    LoggedOut {
+        /// A registered service with the address to go back to.
+        service: Option<(ServiceLabel<'a>, &'a str)>,
+    },
+    /// The service is not registered here; no link to it (R-023, S-032).
+    ServiceRefused {
+        /// The service as it was asked for. It is cut, escaped, and never a link.
+        shown: &'a str,
+    },
+    /// Warn mode: the next service is named before one goes there (R-029).
+    Warn {
+        /// The service that one is about to enter.
+        service: ServiceLabel<'a>,
+        /// Whom it will be told of.
+        user: &'a str,
+        /// The form behind "Continue", with its one-time token.
+        onward: Continue<'a>,
+    },
+    /// `method=POST`: a form that carries the ticket to the service, by one press of a button.
+    Post {
+        /// The service that one is about to enter.
+        service: ServiceLabel<'a>,
+        /// The service's address with its `ticket` field.
+        onward: Continue<'a>,
+    },
+    /// "Sign out?" (R-073).
+    ConfirmLogout {
+        /// Whom the session belongs to.
+        user: &'a str,
+        /// The form behind "Sign out", with its one-time token.
+        logout: Continue<'a>,
+    },
+    /// Anything that went wrong.
+    Error {
+        /// The HTTP status, small on the page.
+        status: u16,
+        /// A few words, such as "Too many attempts".
+        title: &'a str,
+        /// What happened and what to do, in a sentence or two.
+        words: &'a str,
+        /// What to tell the help desk, so that they find the log line.
+        reference: Option<&'a str>,
+    },
+}
+
+/// The login form.
+#[derive(Debug, Clone)]
+pub struct Login<'a> {
+    /// The service one signs in to, by its registration.
+    pub service: Option<ServiceLabel<'a>>,
+    /// Where the form posts to, and its hidden fields: `lt`, `service`, `renew`, `method` and so on.
+    pub form: Continue<'a>,
+    /// The name that was typed before, or nothing.
+    pub username: &'a str,
+    /// What was wrong with the last attempt.
+    pub problem: Option<LoginProblem>,
+    /// The person has a session and is asked again (`renew`).
+    pub renew: bool,
+    /// Offers "Warn me before…": `Some(checked)`.
+    pub warn: Option<bool>,
+    /// Offers "Keep me signed in…": `Some(checked)`.
+    pub remember_me: Option<bool>,
+}
+
+/// A service as people know it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+pub struct ServiceLabel<'a> {
+    /// Its name from the registry; where it has none, its id.
+    pub name: &'a str,
+    /// The host one really goes to, from the checked service URL.
+    pub host: &'a str,
+    /// A sentence from the registry.
+    pub description: Option<&'a str>,
+}
+
+/// Where a form posts to, and its hidden fields.
+#[derive(Debug, Clone, Serialize)]
+pub struct Continue<'a> {
+    /// The form's `action`: an own path, or the address of a registered service.
+    pub action: &'a str,
+    /// Hidden fields in their order.
+    pub fields: Vec<Field<'a>>,
+}
+
+/// A hidden field.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+pub struct Field<'a> {
+    /// Its name.
+    pub name: &'a str,
+    /// Its value, byte for byte.
+    pub value: &'a str,
+}
+
+impl<'a> Field<'a> {
+    /// A field.
+    pub const fn new(name: &'a str, value: &'a str) -> Self {
+        Self { name, value }
+    }
+}
+
+/// What was wrong with the last attempt to sign in. The words are the same whether or not the person exists (S-059).
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum LoginProblem {
+    /// Name or password are not right.
+    WrongCredentials,
+    /// The form was too old, used already, or of another browser (R-039).
+    StaleForm,
+    /// Too many failures for this name or network.
+    TooManyAttempts,
+    /// Too many logins at this moment.
+    Busy,
+}
+
+impl LoginProblem {
+    const fn words(self) -> &'static str {
+        match self {
+            Self::WrongCredentials => {
+                "That name and password do not match. Check both, and whether Caps Lock is on."
+            }
+            Self::StaleForm => {
+                "This page had been open too long or was used before. Please sign in again; \
+                 nothing was sent on."
+            }
+            Self::TooManyAttempts => {
+                "There were too many attempts. Please wait a few minutes and try again."
+            }
+            Self::Busy => {
+                "Many people are signing in at this moment. Please try again in a few seconds."
+            }
+        }
+    }
+}
+
+/// No more of a foreign address than this is shown.
+const MAX_SHOWN: usize = 300;
+
+impl Page<'_> {
+    pub(super) const fn template(&self) -> &'static str {
+        match self {
+            Self::Login(_) => "login.html",
+            Self::LoggedIn { .. } => "logged_in.html",
+            Self::LoggedOut { .. } => "logged_out.html",
+            Self::ServiceRefused { .. } => "refused.html",
+            Self::Warn { .. } => "warn.html",
+            Self::Post { .. } => "post.html",
+            Self::ConfirmLogout { .. } => "confirm_logout.html",
+            Self::Error { .. } => "error.html",
+        }
+    }
+
+    pub(super) fn values(&self) -> Value {
+        match self {
+            Self::Login(login) => context! {
+                service => login.service,
+                form => login.form,
+                username => login.username,
+                problem => login.problem.map(LoginProblem::words),
+                renew => login.renew,
+                warn => login.warn,
+                remember_me => login.remember_me,
+            },
+            Self::LoggedIn {
+                user,
+                attributes,
+                logout,
+            } => context! { user, attributes, logout },
+            Self::LoggedOut { service } => context! {
+                service => service.map(|(label, _)| label),
+                url => service.map(|(_, url)| url),
+            },
+            Self::ServiceRefused { shown } => context! { shown => shorten(shown) },
+            Self::Warn {
+                service,
+                user,
+                onward,
+            } => context! { service, user, onward },
+            Self::Post { service, onward } => context! { service, onward },
+            Self::ConfirmLogout { user, logout } => context! { user, logout },
+            Self::Error {
+                status,
+                title,
+                words,
+                reference,
+            } => context! { status, title, words, reference },
+        }
+    }
+}
+
+/// The beginning of a foreign text, with what cannot be seen made visible.
+fn shorten(text: &str) -> String {
+    let mut shown: String = text
+        .chars()
+        .take(MAX_SHOWN)
+        .map(|c| if c.is_control() || is_hidden(c) { '\u{fffd}' } else { c })
+        .collect();
+    if text.chars().nth(MAX_SHOWN).is_some() {
+        shown.push('…');
+    }
+    shown
+}

@@ -1,0 +1,346 @@
+//! A folder with one TOML file for each service.
+
+use std::collections::HashMap;
+use std::fs;
+use std::path::{Path, PathBuf};
+
+use casque_proto::{ServiceRule, ServiceRuleError};
+
+use super::{Release, Service};
+use crate::config::{
+    ConfigError, ConfigErrors, Default, Faults, Key, Kind, Sheet, quote, read_text,
+};
+
+pub(crate) const REFERENCE_INTRODUCTION: &str = "## A service\n\n\
+    One file of its own for each service in the folder `services`, ending in `.toml`. It has an `id` and exactly one \
+    of `origin`, `url` and `regex`. A service that no file lets in is refused; with no files everybody is. Where \
+    several let an address in, the narrowest counts: an exact URL, then an origin with the longest `path_prefix`, then \
+    an origin, then an origin with `*.`, then a regex; among equals the first by file name.\n\n\
+    ```toml\nid = \"app\"\nname = \"Course catalogue\"\norigin = \"https://app.example.org\"\n\
+    attributes = [\"mail\", \"memberOf\"]\n```\n\n";
+
+/// The keys of a service.
+pub(crate) const KEYS: &[Key] = &[
+    Key {
+        name: "id",
+        kind: Kind::Text,
+        default: Default::Required,
+        example: "\"app\"",
+        meaning: "What names the service in logs: letters, digits, `-`, `_` and `.`, once in the folder.",
+    },
+    Key {
+        name: "name",
+        kind: Kind::Text,
+        default: Default::Nothing("the pages show the `id`"),
+        example: "\"Course catalogue\"",
+        meaning: "What people know it as; shown on the login page.",
+    },
+    Key {
+        name: "description",
+        kind: Kind::Text,
+        default: Default::Nothing("the pages show no more than name and host"),
+        example: "\"Find and book your courses.\"",
+        meaning: "A sentence about it; shown on the login page.",
+    },
+    Key {
+        name: "origin",
+        kind: Kind::Text,
+        default: Default::Nothing("`url` or `regex` says which addresses it has"),
+        example: "\"https://app.example.org\"",
+        meaning: "Scheme, host and port of its addresses. `https://*.example.org` lets in any one label in place of \
+                  the star.",
+    },
+    Key {
+        name: "path_prefix",
+        kind: Kind::Text,
+        default: Default::Nothing("every path of the origin"),
+        example: "\"/w/\"",
+        meaning: "With `origin`: the path that its addresses begin with. `/w` lets in `/w` and `/w/page`, never \
+                  `/wiki`.",
+    },
+    Key {
+        name: "url",
+        kind: Kind::Text,
+        default: Default::Nothing("`origin` or `regex` says which addresses it has"),
+        example: "\"https://app.example.org/cas/callback\"",
+        meaning: "Its one address; a query may follow.",
+    },
+    Key {
+        name: "regex",
+        kind: Kind::Text,
+        default: Default::Nothing("`origin` or `url` says which addresses it has"),
+        example: "'https://app[0-9]\\.example\\.org/cas/[a-z]+'",
+        meaning: "The second choice: a regular expression that matches the whole address up to its query. It is \
+                  refused if it lets in any other host.",
+    },
+    Key {
+        name: "allow_http",
+        kind: Kind::Flag,
+        default: Default::Is("false"),
+        example: "true",
+        meaning: "Lets in plain http, too. For development.",
+    },
+    Key {
+        name: "any_port",
+        kind: Kind::Flag,
+        default: Default::Is("false"),
+        example: "true",
+        meaning: "With `origin` or `url`: lets in every port. For development.",
+    },
+    Key {
+        name: "enabled",
+        kind: Kind::Flag,
+        default: Default::Is("true"),
+        example: "false",
+        meaning: "`false` keeps the file and refuses the service.",
+    },
+    Key {
+        name: "attributes",
+        kind: Kind::NamesOrAll,
+        default: Default::Is("[]"),
+        example: "[\"mail\", \"memberOf\"]",
+        meaning: "What the service is told about a person besides the name. `\"all\"` is everything, also what is \
+                  added later.",
+    },
+    Key {
+        name: "sso",
+        kind: Kind::Flag,
+        default: Default::Is("true"),
+        example: "false",
+        meaning: "`false` asks for the password at every login to this service.",
+    },
+    Key {
+        name: "single_logout",
+        kind: Kind::Flag,
+        default: Default::Is("true"),
+        example: "false",
+        meaning: "Whether the service is told when a person signs out.",
+    },
+    Key {
+        name: "logout_url",
+        kind: Kind::Text,
+        default: Default::Nothing("the address that the person signed in to"),
+        example: "\"https://app.example.org/cas/logout\"",
+        meaning: "Where the service is told so.",
+    },
+];
+
+/// Reads all services, by file name.
+pub(super) fn read(folder: &Path) -> Result<Vec<Service>, ConfigErrors> {
+    let mut faults = Faults::default();
+    let mut services = Vec::new();
+    let mut ids: HashMap<String, PathBuf> = HashMap::new();
+    for file in files(folder)? {
+        let text = match read_text(&file) {
+            Ok(text) => text,
+            Err(fault) => {
+                faults.push(fault);
+                continue;
+            }
+        };
+        let sheet = Sheet::read(&file, &text, KEYS, &mut faults);
+        let Some(service) = service(&sheet, &mut faults) else {
+            continue;
+        };
+        if let Some(other) = ids.get(&service.id) {
+            faults.push(
+                sheet
+                    .fault(
+                        "id",
+                        format!(
+                            "the id {} is taken by {}",
+                            quote(&service.id),
+                            other.display()
+                        ),
+                    )
+                    .fix("give each service an id of its own"),
+            );
+            continue;
+        }
+        ids.insert(service.id.clone(), file);
+        services.push(service);
+    }
+    faults.or(Some(services))
+}
+
+fn files(folder: &Path) -> Result<Vec<PathBuf>, ConfigError> {
+    let fault = |error: std::io::Error| {
+        ConfigError::new(
+            folder,
+            None,
+            format!("the folder of services cannot be read: {error}"),
+        )
+        .fix("make the folder, or name another one as `services` in the configuration")
+    };
+    let mut files = Vec::new();
+    for entry in fs::read_dir(folder).map_err(fault)? {
+        let path = entry.map_err(fault)?.path();
+        let hidden = path
+            .file_name()
+            .is_some_and(|name| name.as_encoded_bytes().starts_with(b"."));
+        if !hidden && path.extension().is_some_and(|extension| extension == "toml") {
+            files.push(path);
+        }
+    }
+    files.sort();
+    Ok(files)
+}
+
+fn service(sheet: &Sheet, faults: &mut Faults) -> Option<Service> {
+    let before = faults.count();
+    if sheet.is_unreadable() {
+        return None;
+    }
+    sheet.require(faults);
+    let id = sheet.text("id");
+    if let Some(id) = &id
+        && !is_id(id)
+    {
+        faults.push(
+            sheet
+                .fault(
+                    "id",
+                    format!(
+                        "`id` is {}, but must be up to 64 letters, digits, `-`, `_` and `.`",
+                        quote(id)
+                    ),
+                )
+                .fix("for example: id = \"app\""),
+        );
+    }
+    let rule = rule(sheet, faults);
+    if let Some(url) = sheet.text("logout_url") {
+        logout_url(sheet, &url, faults);
+    }
+    if faults.count() > before {
+        return None;
+    }
+    let (rule, narrowness) = rule?;
+    let mut service = Service::new(id?, rule);
+    service.narrowness = narrowness;
+    service.name = sheet.text("name");
+    service.description = sheet.text("description");
+    service.enabled = sheet.flag("enabled")?;
+    service.attributes = match sheet.names("attributes")? {
+        Some(names) => Release::Named(names),
+        None => Release::All,
+    };
+    service.sso = sheet.flag("sso")?;
+    service.single_logout = sheet.flag("single_logout")?;
+    service.logout_url = sheet.text("logout_url");
+    service.allow_http = sheet.flag("allow_http")?;
+    service.loopback = sheet
+        .text("origin")
+        .or_else(|| sheet.text("url"))
+        .is_some_and(|text| names_loopback(&text));
+    Some(service)
+}
+
+/// The rule, and how narrow it is.
+fn rule(sheet: &Sheet, faults: &mut Faults) -> Option<(ServiceRule, (u8, usize))> {
+    let written: Vec<&'static str> = ["origin", "url", "regex"]
+        .into_iter()
+        .filter(|name| sheet.has(name))
+        .collect();
+    let [name] = written[..] else {
+        let problem = if written.is_empty() {
+            // A key of the wrong type has been told already.
+            if sheet.was_refused(&["origin", "url", "regex"]) {
+                return None;
+            }
+            "`origin`, `url` or `regex` is missing".to_owned()
+        } else {
+            format!("`{}` cannot stand together", written.join("` and `"))
+        };
+        let at = written.last().copied().unwrap_or("id");
+        faults.push(
+            sheet
+                .fault(at, problem)
+                .fix("a service has exactly one of `origin`, `url` and `regex`"),
+        );
+        return None;
+    };
+    let text = sheet.text(name)?;
+    let prefix = sheet.text("path_prefix");
+    let built = match name {
+        "origin" => ServiceRule::origin(&text),
+        "url" => ServiceRule::url(&text),
+        _ => ServiceRule::regex(&text),
+    }
+    .and_then(|rule| match &prefix {
+        Some(prefix) => rule.path_prefix(prefix),
+        None => Ok(rule),
+    })
+    .and_then(|rule| {
+        rule.allow_http(sheet.flag("allow_http").unwrap_or(false))
+            .any_port(sheet.flag("any_port").unwrap_or(false))
+            .checked()
+    });
+    match built {
+        Ok(rule) => {
+            let narrowness = match name {
+                "url" => (4, text.len()),
+                "origin" if text.contains('*') => (1, prefix.map_or(0, |prefix| prefix.len())),
+                "origin" => match prefix {
+                    Some(prefix) => (3, prefix.len()),
+                    None => (2, 0),
+                },
+                _ => (0, 0),
+            };
+            Some((rule, narrowness))
+        }
+        Err(error) => {
+            faults.push(rule_fault(sheet, &error));
+            None
+        }
+    }
+}
+
+fn rule_fault(sheet: &Sheet, error: &ServiceRuleError) -> ConfigError {
+    sheet
+        .fault(
+            error.field(),
+            format!("`{}` = \"{}\": {}", error.field(), error.value(), error.rule()),
+        )
+        .fix(error.fix())
+}
+
+fn logout_url(sheet: &Sheet, text: &str, faults: &mut Faults) {
+    let good = url::Url::parse(text).is_ok_and(|url| {
+        let allowed = url.scheme() == "https"
+            || (url.scheme() == "http" && sheet.flag("allow_http") == Some(true));
+        allowed
+            && url.username().is_empty()
+            && url.password().is_none()
+            && url.fragment().is_none()
+    });
+    if !good {
+        faults.push(
+            sheet
+                .fault(
+                    "logout_url",
+                    format!(
+                        "`logout_url` is {}, but must be an https URL without user name or `#`",
+                        quote(text)
+                    ),
+                )
+                .fix("for example: logout_url = \"https://app.example.org/cas/logout\""),
+        );
+    }
+}
+
+fn is_id(id: &str) -> bool {
+    id.len() <= 64
+        && id
+            .bytes()
+            .all(|byte| byte.is_ascii_alphanumeric() || b"-_.".contains(&byte))
+}
+
+fn names_loopback(text: &str) -> bool {
+    url::Url::parse(text).is_ok_and(|url| match url.host() {
+        Some(url::Host::Domain(name)) => name == "localhost" || name.ends_with(".localhost"),
+        Some(url::Host::Ipv4(address)) => address.is_loopback(),
+        Some(url::Host::Ipv6(address)) => address.is_loopback(),
+        None => false,
+    })
+}

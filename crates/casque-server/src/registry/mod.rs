@@ -1,0 +1,124 @@
+//! Which services people may sign in to, and what each is told.
+
+mod folder;
+mod service;
+
+pub(crate) use folder::{KEYS, REFERENCE_INTRODUCTION};
+pub use service::{Release, Service};
+
+use std::collections::HashMap;
+use std::path::Path;
+
+use casque_proto::RegistryUrl;
+
+use crate::config::ConfigErrors;
+
+/// The registered services; a service that is not in it is refused (S-032).
+///
+/// ```
+/// use casque_proto::{RegistryUrl, ServiceRule};
+/// use casque_server::{Service, Services};
+///
+/// let rule = ServiceRule::origin("https://app.example.org")?;
+/// let services = Services::new([Service::new("app", rule)]);
+/// let url = RegistryUrl::parse("https://app.example.org/start?x=1")?;
+/// assert_eq!(services.find(&url).map(|service| service.id.as_str()), Some("app"));
+/// assert!(Services::default().find(&url).is_none());
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
+#[derive(Debug, Clone, Default)]
+pub struct Services {
+    /// The narrowest rule first.
+    services: Vec<Service>,
+    by_id: HashMap<String, usize>,
+}
+
+impl Services {
+    /// A registry of these services, the earlier one winning where two rules are equally narrow. Of two services with
+    /// one id the first is kept; [`Services::load`] reports that instead.
+    pub fn new(services: impl IntoIterator<Item = Service>) -> Self {
+        let mut kept: Vec<Service> = Vec::new();
+        for service in services {
+            if kept.iter().all(|other| other.id != service.id) {
+                kept.push(service);
+            }
+        }
+        kept.sort_by_key(|service| std::cmp::Reverse(service.narrowness));
+        let by_id = kept
+            .iter()
+            .enumerate()
+            .map(|(place, service)| (service.id.clone(), place))
+            .collect();
+        Self {
+            services: kept,
+            by_id,
+        }
+    }
+
+    /// Reads every `.toml` file of a folder, one service each. Other files, and those whose name begins with a dot,
+    /// are left alone. An empty folder is a registry that refuses everyone.
+    ///
+    /// # Errors
+    /// [`ConfigErrors`] with everything that is wrong in all files.
+    pub fn load(folder: impl AsRef<Path>) -> Result<Self, ConfigErrors> {
+        folder::read(folder.as_ref()).map(Self::new)
+    }
+
+    /// The service that lets this address in: the first enabled one that matches, the narrowest rule first (an exact
+    /// URL, then an origin with the longest path prefix, then an origin, then a wildcard, then a regex).
+    pub fn find(&self, url: &RegistryUrl) -> Option<&Service> {
+        self.services
+            .iter()
+            .find(|service| service.enabled && service.rule.matches(url))
+    }
+
+    /// The service of that id, enabled or not.
+    pub fn by_id(&self, id: &str) -> Option<&Service> {
+        self.by_id.get(id).map(|place| &self.services[*place])
+    }
+
+    /// All services, the narrowest rule first.
+    pub fn iter(&self) -> impl Iterator<Item = &Service> {
+        self.services.iter()
+    }
+
+    /// How many services there are, the disabled ones included.
+    pub fn len(&self) -> usize {
+        self.services.len()
+    }
+
+    /// Whether every service is refused.
+    pub fn is_empty(&self) -> bool {
+        self.services.is_empty()
+    }
+
+    /// Advice on definitions that are allowed and yet rarely meant.
+    pub fn warnings(&self) -> Vec<String> {
+        let mut warnings = Vec::new();
+        if !self.services.iter().any(|service| service.enabled) {
+            warnings.push(
+                "no service is registered: people can sign in here and go nowhere; add a file such as app.toml with \
+                 id and origin to the folder of services"
+                    .to_owned(),
+            );
+        }
+        for service in &self.services {
+            if service.allow_http && !service.loopback {
+                warnings.push(format!(
+                    "service `{}` allows plain http: its tickets can be read on the way",
+                    service.id
+                ));
+            }
+            if service.attributes == Release::All {
+                warnings.push(format!(
+                    "service `{}` is told every attribute of everybody, also those added later",
+                    service.id
+                ));
+            }
+        }
+        warnings
+    }
+}
+
+#[cfg(test)]
+mod tests;
