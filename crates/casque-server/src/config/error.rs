@@ -129,10 +129,6 @@ impl Faults {
         self.errors.push(error);
     }
 
-    pub(crate) fn is_empty(&self) -> bool {
-        self.errors.is_empty()
-    }
-
     pub(crate) fn count(&self) -> usize {
         self.errors.len()
     }

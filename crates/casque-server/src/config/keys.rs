@@ -246,11 +246,7 @@ mod tests {
             ("99999999999999999999s", None),
             ("18446744073709551615d", None),
         ] {
-            assert_eq!(
-                duration(text),
-                seconds.map(Duration::from_secs),
-                "{text:?}"
-            );
+            assert_eq!(duration(text), seconds.map(Duration::from_secs), "{text:?}");
         }
     }
 

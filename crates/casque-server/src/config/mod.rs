@@ -7,9 +7,9 @@ mod sheet;
 mod table;
 
 pub use error::{ConfigError, ConfigErrors};
-pub use reference::configuration_reference;
 pub(crate) use error::{Faults, quote};
 pub(crate) use keys::{Default, Key, Kind};
+pub use reference::configuration_reference;
 pub(crate) use sheet::{Sheet, line_of, read_text, syntax_error};
 
 use std::net::{IpAddr, SocketAddr};
@@ -192,9 +192,8 @@ impl Config {
             ));
         }
         if self.store == "memory:" {
-            warnings.push(
-                "store = \"memory:\" forgets every session when the server ends".to_owned(),
-            );
+            warnings
+                .push("store = \"memory:\" forgets every session when the server ends".to_owned());
         }
         warnings
     }

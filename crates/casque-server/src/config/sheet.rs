@@ -11,7 +11,7 @@ use ipnet::IpNet;
 use toml::de::{DeTable, DeValue};
 
 use super::error::{ConfigError, Faults, nearest, quote};
-use super::keys::{Default, Kind, Key, Value, describe};
+use super::keys::{Default, Key, Kind, Value, describe};
 
 /// The largest configuration file, in bytes. People and services have their own.
 const MAX_FILE: u64 = 16 * 1024 * 1024;
@@ -175,10 +175,8 @@ impl Sheet {
     }
 
     fn missing(&self, key: &Key) -> ConfigError {
-        ConfigError::new(&self.place, None, format!("`{}` is missing", key.name)).fix(format!(
-            "add, for example: {} = {}",
-            key.name, key.example
-        ))
+        ConfigError::new(&self.place, None, format!("`{}` is missing", key.name))
+            .fix(format!("add, for example: {} = {}", key.name, key.example))
     }
 
     /// Whether the file or the environment has the key.

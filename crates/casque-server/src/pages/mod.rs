@@ -37,8 +37,6 @@ impl Pages {
         let mut templates = Environment::new();
         templates.set_auto_escape_callback(|_| AutoEscape::Html);
         templates.set_undefined_behavior(UndefinedBehavior::Strict);
-        templates.set_trim_blocks(true);
-        templates.set_lstrip_blocks(true);
         for (name, source) in TEMPLATES {
             templates
                 .add_template(name, source)
@@ -54,7 +52,7 @@ impl Pages {
     /// The page as HTML in UTF-8. Send it with [`Pages::content_security_policy`].
     pub fn render(&self, page: &Page<'_>) -> String {
         let values = context! {
-            organisation => self.organisation,
+            organisation => self.organisation.as_deref(),
             stylesheet => self.address(self.stylesheet()),
             icon => self.address(self.icon()),
             login => format!("{}/login", self.prefix),
@@ -157,7 +155,10 @@ const TEMPLATES: [(&str, &str); 9] = [
     ("refused.html", include_str!("templates/refused.html")),
     ("warn.html", include_str!("templates/warn.html")),
     ("post.html", include_str!("templates/post.html")),
-    ("confirm_logout.html", include_str!("templates/confirm_logout.html")),
+    (
+        "confirm_logout.html",
+        include_str!("templates/confirm_logout.html"),
+    ),
     ("error.html", include_str!("templates/error.html")),
 ];
 

@@ -1,5 +1,6 @@
 //! What a page shows.
 
+use minijinja::value::Serde;
 use minijinja::{Value, context};
 use serde::Serialize;
 
@@ -175,8 +176,8 @@ impl Page<'_> {
     pub(super) fn values(&self) -> Value {
         match self {
             Self::Login(login) => context! {
-                service => login.service,
-                form => login.form,
+                service => value(&login.service),
+                form => value(&login.form),
                 username => login.username,
                 problem => login.problem.map(LoginProblem::words),
                 renew => login.renew,
@@ -187,9 +188,13 @@ impl Page<'_> {
                 user,
                 attributes,
                 logout,
-            } => context! { user, attributes, logout },
+            } => context! {
+                user => *user,
+                attributes => value(attributes),
+                logout => value(logout),
+            },
             Self::LoggedOut { service } => context! {
-                service => service.map(|(label, _)| label),
+                service => value(&service.map(|(label, _)| label)),
                 url => service.map(|(_, url)| url),
             },
             Self::ServiceRefused { shown } => context! { shown => shorten(shown) },
@@ -197,17 +202,36 @@ impl Page<'_> {
                 service,
                 user,
                 onward,
-            } => context! { service, user, onward },
-            Self::Post { service, onward } => context! { service, onward },
-            Self::ConfirmLogout { user, logout } => context! { user, logout },
+            } => context! {
+                service => value(service),
+                user => *user,
+                onward => value(onward),
+            },
+            Self::Post { service, onward } => context! {
+                service => value(service),
+                onward => value(onward),
+            },
+            Self::ConfirmLogout { user, logout } => context! {
+                user => *user,
+                logout => value(logout),
+            },
             Self::Error {
                 status,
                 title,
                 words,
                 reference,
-            } => context! { status, title, words, reference },
+            } => context! {
+                status => *status,
+                title => *title,
+                words => *words,
+                reference => *reference,
+            },
         }
     }
+}
+
+fn value(of: &impl Serialize) -> Value {
+    Value::from(Serde(of))
 }
 
 /// The beginning of a foreign text, with what cannot be seen made visible.
@@ -215,7 +239,13 @@ fn shorten(text: &str) -> String {
     let mut shown: String = text
         .chars()
         .take(MAX_SHOWN)
-        .map(|c| if c.is_control() || is_hidden(c) { '\u{fffd}' } else { c })
+        .map(|c| {
+            if c.is_control() || is_hidden(c) {
+                '\u{fffd}'
+            } else {
+                c
+            }
+        })
         .collect();
     if text.chars().nth(MAX_SHOWN).is_some() {
         shown.push('…');

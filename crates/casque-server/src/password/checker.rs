@@ -147,10 +147,7 @@ pub struct Busy;
 fn work(queue: &Mutex<Receiver<Job>>, decoy: &str, hashes: &AtomicU64) {
     lower_priority();
     loop {
-        let job = queue
-            .lock()
-            .unwrap_or_else(PoisonError::into_inner)
-            .recv();
+        let job = queue.lock().unwrap_or_else(PoisonError::into_inner).recv();
         let Ok(job) = job else { return };
         if job.reply.is_closed() {
             continue;
@@ -227,7 +224,11 @@ mod tests {
     #[tokio::test]
     async fn a_damaged_hash_is_a_wrong_password() {
         let checker = PasswordChecker::new(options(1, 1));
-        for damaged in ["", "wonderland", "$argon2id$v=19$m=4294967295,t=1,p=1$AAAA$AAAA"] {
+        for damaged in [
+            "",
+            "wonderland",
+            "$argon2id$v=19$m=4294967295,t=1,p=1$AAAA$AAAA",
+        ] {
             let right = checker.check(Some(damaged), password("wonderland")).await;
             assert_eq!(right, Ok(false));
         }

@@ -305,7 +305,10 @@ mod tests {
                 HashProblem::OtherAlgorithm,
             ),
             ("$argon2id$".into(), HashProblem::Malformed),
-            ("$argon2id$v=19$m=19456,t=2,p=1".into(), HashProblem::Malformed),
+            (
+                "$argon2id$v=19$m=19456,t=2,p=1".into(),
+                HashProblem::Malformed,
+            ),
             (
                 format!("$argon2id$v=19$m=19456,t=2,p=1${SALT}"),
                 HashProblem::Malformed,

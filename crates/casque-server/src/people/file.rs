@@ -237,11 +237,9 @@ fn parse(path: &Path, text: &str) -> Result<HashMap<String, Person>, ConfigError
                 let name = name.get_ref().as_ref();
                 let fault = |problem: String| ConfigError::new(path, Some(line), problem);
                 let DeValue::Table(entry) = value.get_ref() else {
-                    faults.push(
-                        fault(format!("{} is not a person", quote(name))).fix(
-                            "each person is a table: [name], and below it password and attributes",
-                        ),
-                    );
+                    faults.push(fault(format!("{} is not a person", quote(name))).fix(
+                        "each person is a table: [name], and below it password and attributes",
+                    ));
                     continue;
                 };
                 if let Err(rule) = check_username(name) {
@@ -258,7 +256,9 @@ fn parse(path: &Path, text: &str) -> Result<HashMap<String, Person>, ConfigError
                             quote(&other),
                             quote(name)
                         ))
-                        .fix("rename one of them; people and services would take one for the other"),
+                        .fix(
+                            "rename one of them; people and services would take one for the other",
+                        ),
                     );
                 }
                 if let Some(person) = person(path, text, name, line, entry, &mut faults) {
@@ -297,8 +297,9 @@ fn person(
         },
         None => {
             if !rest.contains_key("password") {
-                let fault = ConfigError::new(path, Some(line), "`password` is missing")
-                    .fix(format!("run `casque user passwd {name}`, or remove the person"));
+                let fault = ConfigError::new(path, Some(line), "`password` is missing").fix(
+                    format!("run `casque user passwd {name}`, or remove the person"),
+                );
                 faults.push(of_person(fault, name));
             }
             None
@@ -306,8 +307,7 @@ fn person(
     };
     let attributes = attributes.map_or_else(BTreeMap::new, |(key, value)| {
         let line = line_of(text, key.span().start);
-        let fault =
-            |problem: String| of_person(ConfigError::new(path, Some(line), problem), name);
+        let fault = |problem: String| of_person(ConfigError::new(path, Some(line), problem), name);
         read_attributes(value.get_ref(), &fault, faults)
     });
     Some(Person {

@@ -178,7 +178,11 @@ fn files(folder: &Path) -> Result<Vec<PathBuf>, ConfigError> {
         let hidden = path
             .file_name()
             .is_some_and(|name| name.as_encoded_bytes().starts_with(b"."));
-        if !hidden && path.extension().is_some_and(|extension| extension == "toml") {
+        if !hidden
+            && path
+                .extension()
+                .is_some_and(|extension| extension == "toml")
+        {
             files.push(path);
         }
     }
@@ -300,7 +304,12 @@ fn rule_fault(sheet: &Sheet, error: &ServiceRuleError) -> ConfigError {
     sheet
         .fault(
             error.field(),
-            format!("`{}` = \"{}\": {}", error.field(), error.value(), error.rule()),
+            format!(
+                "`{}` = \"{}\": {}",
+                error.field(),
+                error.value(),
+                error.rule()
+            ),
         )
         .fix(error.fix())
 }
@@ -309,10 +318,7 @@ fn logout_url(sheet: &Sheet, text: &str, faults: &mut Faults) {
     let good = url::Url::parse(text).is_ok_and(|url| {
         let allowed = url.scheme() == "https"
             || (url.scheme() == "http" && sheet.flag("allow_http") == Some(true));
-        allowed
-            && url.username().is_empty()
-            && url.password().is_none()
-            && url.fragment().is_none()
+        allowed && url.username().is_empty() && url.password().is_none() && url.fragment().is_none()
     });
     if !good {
         faults.push(

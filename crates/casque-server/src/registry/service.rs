@@ -79,7 +79,12 @@ impl Service {
         let mut released = Vec::new();
         match &self.attributes {
             Release::All => {
-                released.extend(person.attributes.iter().map(|(name, values)| (name.as_str(), values.as_slice())));
+                released.extend(
+                    person
+                        .attributes
+                        .iter()
+                        .map(|(name, values)| (name.as_str(), values.as_slice())),
+                );
             }
             Release::Named(names) => {
                 for name in names {
@@ -89,7 +94,9 @@ impl Service {
                 }
             }
         }
-        released.into_iter().filter(|(_, values)| !values.is_empty())
+        released
+            .into_iter()
+            .filter(|(_, values)| !values.is_empty())
     }
 }
 

@@ -1,0 +1,281 @@
+use std::collections::BTreeMap;
+use std::fs;
+
+use super::*;
+use crate::people::Person;
+
+fn folder(files: &[(&str, &str)]) -> tempfile::TempDir {
+    let folder = tempfile::tempdir().unwrap();
+    for (name, text) in files {
+        fs::write(folder.path().join(name), text).unwrap();
+    }
+    folder
+}
+
+fn load(files: &[(&str, &str)]) -> Services {
+    Services::load(folder(files).path()).unwrap()
+}
+
+/// What is said, with the folder cut off the paths.
+fn faults(files: &[(&str, &str)]) -> String {
+    let folder = folder(files);
+    let said = Services::load(folder.path())
+        .expect_err("must be refused")
+        .to_string();
+    said.replace(&format!("{}/", folder.path().display()), "")
+}
+
+fn found<'a>(services: &'a Services, url: &str) -> Option<&'a str> {
+    let url = RegistryUrl::parse(url).unwrap();
+    services.find(&url).map(|service| service.id.as_str())
+}
+
+#[test]
+fn one_file_one_service() {
+    let services = load(&[
+        (
+            "app.toml",
+            "id = \"app\"\nname = \"Course catalogue\"\norigin = \"https://app.example.org\"\n\
+             path_prefix = \"/w/\"\nallow_http = false\nattributes = [\"mail\", \"memberOf\"]\n",
+        ),
+        ("notes.txt", "not a service"),
+        (".hidden.toml", "not = [valid"),
+        ("app.toml~", "a backup"),
+    ]);
+    assert_eq!(services.len(), 1);
+    let app = services.by_id("app").unwrap();
+    assert_eq!(app.display_name(), "Course catalogue");
+    assert!(app.enabled && app.sso && app.single_logout);
+    assert_eq!(
+        found(&services, "https://app.example.org/w/x?y=1"),
+        Some("app")
+    );
+    assert_eq!(found(&services, "https://app.example.org/"), None);
+    assert_eq!(found(&services, "http://app.example.org/w/x"), None);
+    assert!(services.warnings().is_empty());
+}
+
+#[test]
+fn an_empty_folder_is_nobody() {
+    let services = load(&[]);
+    assert!(services.is_empty());
+    assert_eq!(found(&services, "https://app.example.org/"), None, "S-032");
+    assert!(services.warnings()[0].starts_with("no service is registered"));
+}
+
+#[test]
+fn the_narrowest_rule_counts_and_then_the_file_name() {
+    let services = load(&[
+        (
+            "1.toml",
+            "id = \"regex\"\nregex = 'https://a\\.example\\.org/.*'\n",
+        ),
+        (
+            "2.toml",
+            "id = \"star\"\norigin = \"https://*.example.org\"\n",
+        ),
+        (
+            "3.toml",
+            "id = \"origin\"\norigin = \"https://a.example.org\"\n",
+        ),
+        (
+            "4.toml",
+            "id = \"w\"\norigin = \"https://a.example.org\"\npath_prefix = \"/w\"\n",
+        ),
+        (
+            "5.toml",
+            "id = \"w-x\"\norigin = \"https://a.example.org\"\npath_prefix = \"/w/x\"\n",
+        ),
+        (
+            "6.toml",
+            "id = \"exact\"\nurl = \"https://a.example.org/w/x/cas\"\n",
+        ),
+        (
+            "7.toml",
+            "id = \"later\"\norigin = \"https://a.example.org\"\n",
+        ),
+        (
+            "8.toml",
+            "id = \"off\"\nurl = \"https://a.example.org/off\"\nenabled = false\n",
+        ),
+    ]);
+    for (url, expected) in [
+        ("https://a.example.org/w/x/cas?a=1", "exact"),
+        ("https://a.example.org/w/x/other", "w-x"),
+        ("https://a.example.org/w/y", "w"),
+        ("https://a.example.org/wiki", "origin"),
+        ("https://b.example.org/", "star"),
+        // A disabled service lets the next one decide.
+        ("https://a.example.org/off", "origin"),
+    ] {
+        assert_eq!(found(&services, url), Some(expected), "{url}");
+    }
+}
+
+#[test]
+fn every_fault_of_every_file_is_told_at_once() {
+    let said = faults(&[
+        (
+            "a.toml",
+            "id = \"app\"\norigin = \"https://app.example.org\"\n",
+        ),
+        (
+            "b.toml",
+            "id = \"app\"\norigin = \"https://b.example.org\"\n",
+        ),
+        (
+            "c.toml",
+            "id = \"c\"\norigin = \"https://c.example.org\"\nattribute = [\"mail\"]\n",
+        ),
+        ("d.toml", "origin = \"https://d.example.org\"\n"),
+        ("e.toml", "id = \"e\"\n"),
+        (
+            "f.toml",
+            "id = \"f\"\norigin = \"https://f.example.org\"\nurl = \"https://f.example.org/\"\n",
+        ),
+        (
+            "g.toml",
+            "id = \"g\"\norigin = \"https://g.example.org\"\nattributes = \"mail\"\n",
+        ),
+        (
+            "h.toml",
+            "id = \"h h\"\norigin = \"https://h.example.org\"\n",
+        ),
+        ("i.toml", "id = [\n"),
+        ("j.toml", "id = \"j\"\norigin = 7\n"),
+        (
+            "k.toml",
+            "id = \"k\"\norigin = \"https://k.example.org\"\nlogout_url = \"http://k.example.org/\"\n",
+        ),
+    ]);
+    let expected = [
+        "b.toml:1: the id \"app\" is taken by a.toml\n  fix: give each service an id of its own",
+        "c.toml:3: unknown key `attribute`\n  fix: did you mean `attributes`?",
+        "d.toml: `id` is missing\n  fix: add, for example: id = \"app\"",
+        "e.toml:1: `origin`, `url` or `regex` is missing\n  fix: a service has exactly one of `origin`, `url` and `regex`",
+        "f.toml:3: `origin` and `url` cannot stand together\n  fix: a service has exactly one of `origin`, `url` and `regex`",
+        "g.toml:3: `attributes` is \"mail\", but must be a list of attribute names, or \"all\"\n  fix: for example: attributes = [\"mail\", \"memberOf\"]",
+        "h.toml:1: `id` is \"h h\", but must be up to 64 letters, digits, `-`, `_` and `.`\n  fix: for example: id = \"app\"",
+        "i.toml:1: is not TOML: ",
+        "j.toml:2: `origin` is 7, but must be a text\n  fix: for example: origin = \"https://app.example.org\"",
+        "k.toml:3: `logout_url` is \"http://k.example.org/\", but must be an https URL without user name or `#`\n  fix: for example: logout_url = \"https://app.example.org/cas/logout\"",
+    ];
+    for part in expected {
+        assert!(said.contains(part), "{part}\nis not in\n{said}");
+    }
+    assert_eq!(said.matches(".toml:").count(), expected.len(), "{said}");
+}
+
+#[test]
+fn rules_that_let_too_much_in_are_refused() {
+    // S-033, S-034: the file, the line, the field and what to do.
+    for (text, field) in [
+        ("id = \"a\"\nregex = '^(https|imaps)://.*'\n", "regex"),
+        (
+            "id = \"a\"\nregex = 'https://app.example.org/.*'\n",
+            "regex",
+        ),
+        (
+            "id = \"a\"\nregex = 'https://app\\.example\\.org.*'\n",
+            "regex",
+        ),
+        ("id = \"a\"\nregex = '(a+)+$'\n", "regex"),
+        (
+            "id = \"a\"\nregex = 'https://app\\.example\\.org/(((((x{100}){100}){100}){100}){100})'\n",
+            "regex",
+        ),
+        (
+            "id = \"a\"\norigin = \"http://app.example.org\"\n",
+            "origin",
+        ),
+        (
+            "id = \"a\"\norigin = \"https://app.example.org/path\"\n",
+            "origin",
+        ),
+        ("id = \"a\"\norigin = \"https://*\"\n", "origin"),
+        (
+            "id = \"a\"\npath_prefix = \"w\"\norigin = \"https://app.example.org\"\n",
+            "path_prefix",
+        ),
+        (
+            "id = \"a\"\npath_prefix = \"/w/\"\nurl = \"https://app.example.org/w/x\"\n",
+            "path_prefix",
+        ),
+    ] {
+        let said = faults(&[("a.toml", text)]);
+        assert!(
+            said.starts_with(&format!("a.toml:2: `{field}` = ")),
+            "{said}"
+        );
+        assert!(said.contains("\n  fix: "), "{said}");
+    }
+}
+
+#[test]
+fn a_missing_folder_is_named() {
+    let folder = tempfile::tempdir().unwrap();
+    let said = Services::load(folder.path().join("services"))
+        .unwrap_err()
+        .to_string();
+    assert!(said.contains("services: the folder of services cannot be read: "));
+}
+
+#[test]
+fn a_service_is_told_what_it_may_know_and_no_more() {
+    // S-066
+    let alice = Person {
+        id: "alice".into(),
+        password_hash: "$argon2id$…".into(),
+        attributes: BTreeMap::from([
+            ("mail".to_owned(), vec!["alice@example.org".to_owned()]),
+            (
+                "memberOf".to_owned(),
+                vec!["staff".to_owned(), "admin".to_owned()],
+            ),
+            ("nothing".to_owned(), vec![]),
+            ("salary".to_owned(), vec!["1".to_owned()]),
+        ]),
+        disabled: false,
+    };
+    let told = |attributes: &str| {
+        let text = format!("id = \"a\"\norigin = \"https://a.example.org\"\n{attributes}");
+        let services = load(&[("a.toml", &text)]);
+        let service = services.by_id("a").unwrap();
+        service
+            .release(&alice)
+            .map(|(name, values)| format!("{name}={}", values.join("+")))
+            .collect::<Vec<_>>()
+    };
+    assert!(told("").is_empty(), "deny by default");
+    assert!(told("attributes = []\n").is_empty());
+    assert_eq!(
+        told("attributes = [\"mail\"]\n"),
+        ["mail=alice@example.org"]
+    );
+    assert_eq!(
+        told("attributes = [\"memberOf\", \"mail\", \"nothing\", \"unknown\", \"MAIL\"]\n"),
+        ["memberOf=staff+admin", "mail=alice@example.org"]
+    );
+    assert_eq!(told("attributes = \"all\"\n").len(), 3);
+}
+
+#[test]
+fn warnings_about_generosity() {
+    let services = load(&[
+        (
+            "a.toml",
+            "id = \"a\"\norigin = \"http://a.example.org\"\nallow_http = true\nattributes = \"all\"\n",
+        ),
+        (
+            "b.toml",
+            "id = \"b\"\norigin = \"http://localhost:8000\"\nallow_http = true\n",
+        ),
+    ]);
+    assert_eq!(
+        services.warnings(),
+        [
+            "service `a` allows plain http: its tickets can be read on the way",
+            "service `a` is told every attribute of everybody, also those added later",
+        ]
+    );
+}
