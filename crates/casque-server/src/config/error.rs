@@ -3,6 +3,8 @@
 use std::fmt;
 use std::path::{Path, PathBuf};
 
+use crate::text::is_hidden;
+
 /// Every fault found in one go; never empty.
 ///
 /// It prints one fault after the other, each with its file and line, the rule, and how to mend it:
@@ -154,19 +156,23 @@ impl Faults {
 
 /// A text from a file, quoted, cut, and with everything that cannot be seen escaped.
 pub(crate) fn quote(text: &str) -> String {
+    format!("\"{}\"", escape(text).replace('"', "\\\""))
+}
+
+/// The same without the quotes.
+pub(crate) fn escape(text: &str) -> String {
     const MOST: usize = 80;
-    let mut shown = String::from("\"");
+    let mut shown = String::new();
     for c in text.chars().take(MOST) {
-        match c {
-            '"' => shown.push_str("\\\""),
-            c if c.is_control() || crate::text::is_hidden(c) => shown.extend(c.escape_unicode()),
-            c => shown.push(c),
+        if c.is_control() || is_hidden(c) {
+            shown.extend(c.escape_unicode());
+        } else {
+            shown.push(c);
         }
     }
     if text.chars().nth(MOST).is_some() {
         shown.push('…');
     }
-    shown.push('"');
     shown
 }
 

@@ -7,7 +7,7 @@ use std::time::Duration;
 use ipnet::IpNet;
 use toml::de::DeValue;
 
-use super::error::quote;
+use super::error::{escape, quote};
 
 /// A key of a file.
 #[derive(Debug)]
@@ -166,14 +166,14 @@ pub(crate) fn describe(kind: Kind, value: &DeValue<'_>) -> String {
         DeValue::String(text) if matches!(kind, Kind::Store) => {
             let scheme = text.split(':').next().unwrap_or_default();
             if text.contains(':') && scheme.len() < text.len() - 1 {
-                format!("\"{}:…\"", quote(scheme).trim_matches('"'))
+                quote(&format!("{scheme}:…"))
             } else {
                 quote(text)
             }
         }
         DeValue::String(text) => quote(text),
-        DeValue::Integer(number) => quote(&number.to_string()).trim_matches('"').to_owned(),
-        DeValue::Float(number) => number.to_string(),
+        DeValue::Integer(number) => escape(&number.to_string()),
+        DeValue::Float(number) => escape(&number.to_string()),
         DeValue::Boolean(flag) => flag.to_string(),
         DeValue::Datetime(_) => "a date".into(),
         DeValue::Array(items) => {

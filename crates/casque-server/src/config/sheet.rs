@@ -10,7 +10,7 @@ use std::time::Duration;
 use ipnet::IpNet;
 use toml::de::{DeTable, DeValue};
 
-use super::error::{ConfigError, Faults, nearest, quote};
+use super::error::{ConfigError, Faults, escape, nearest};
 use super::keys::{Default, Key, Kind, Value, describe};
 
 /// The largest configuration file, in bytes. People and services have their own.
@@ -102,7 +102,7 @@ impl Sheet {
                 }
             } else {
                 faults.push(
-                    ConfigError::new(&place, line, format!("unknown key `{}`", plain(&path)))
+                    ConfigError::new(&place, line, format!("unknown key `{}`", escape(&path)))
                         .fix(self.suggest(prefix, name.get_ref())),
                 );
             }
@@ -350,7 +350,7 @@ pub(crate) fn read_text(path: &Path) -> Result<String, ConfigError> {
 pub(crate) fn syntax_error(place: &Path, text: &str, error: &toml::de::Error) -> ConfigError {
     let line = error.span().map(|span| line_of(text, span.start));
     let message = error.message().lines().next().unwrap_or_default();
-    ConfigError::new(place, line, format!("is not TOML: {}", plain(message)))
+    ConfigError::new(place, line, format!("is not TOML: {}", escape(message)))
         .fix("see https://toml.io for how it is written")
 }
 
@@ -358,9 +358,4 @@ pub(crate) fn syntax_error(place: &Path, text: &str, error: &toml::de::Error) ->
 pub(crate) fn line_of(text: &str, offset: usize) -> usize {
     let before = &text.as_bytes()[..offset.min(text.len())];
     before.iter().filter(|byte| **byte == b'\n').count() + 1
-}
-
-/// A name from a file, safe to print.
-fn plain(name: &str) -> String {
-    quote(name).trim_matches('"').to_owned()
 }
