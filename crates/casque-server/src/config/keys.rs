@@ -70,8 +70,14 @@ pub(crate) enum Value {
     Duration(Duration),
     Socket(SocketAddr),
     Networks(Vec<IpNet>),
-    /// `None` is "all".
-    Names(Option<Vec<String>>),
+    Names(Names),
+}
+
+/// A list of names, or the word "all".
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) enum Names {
+    All,
+    Listed(Vec<String>),
 }
 
 impl Kind {
@@ -143,7 +149,7 @@ impl Kind {
             }
             Self::NamesOrAll => {
                 if value.as_str() == Some("all") {
-                    return Some(Value::Names(None));
+                    return Some(Value::Names(Names::All));
                 }
                 let names = value
                     .as_array()?
@@ -153,7 +159,7 @@ impl Kind {
                         (!name.trim().is_empty()).then(|| name.to_owned())
                     })
                     .collect::<Option<Vec<_>>>()?;
-                Some(Value::Names(Some(names)))
+                Some(Value::Names(Names::Listed(names)))
             }
         }
     }

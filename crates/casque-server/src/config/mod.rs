@@ -8,7 +8,7 @@ mod table;
 
 pub use error::{ConfigError, ConfigErrors};
 pub(crate) use error::{Faults, quote};
-pub(crate) use keys::{Default, Key, Kind};
+pub(crate) use keys::{Default, Key, Kind, Names};
 pub use reference::configuration_reference;
 pub(crate) use sheet::{Sheet, line_of, read_text, syntax_error};
 

@@ -11,7 +11,7 @@ use ipnet::IpNet;
 use toml::de::{DeTable, DeValue};
 
 use super::error::{ConfigError, Faults, escape, nearest};
-use super::keys::{Default, Key, Kind, Value, describe};
+use super::keys::{Default, Key, Kind, Names, Value, describe};
 
 /// The largest configuration file, in bytes. People and services have their own.
 const MAX_FILE: u64 = 16 * 1024 * 1024;
@@ -249,7 +249,7 @@ impl Sheet {
         }
     }
 
-    pub(crate) fn names(&self, name: &str) -> Option<Option<Vec<String>>> {
+    pub(crate) fn names(&self, name: &str) -> Option<Names> {
         match self.value(name)? {
             Value::Names(names) => Some(names),
             _ => None,
@@ -357,5 +357,5 @@ pub(crate) fn syntax_error(place: &Path, text: &str, error: &toml::de::Error) ->
 /// The line of a byte offset, from 1.
 pub(crate) fn line_of(text: &str, offset: usize) -> usize {
     let before = &text.as_bytes()[..offset.min(text.len())];
-    before.iter().filter(|byte| **byte == b'\n').count() + 1
+    before.split(|byte| *byte == b'\n').count()
 }

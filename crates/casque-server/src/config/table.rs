@@ -5,9 +5,9 @@ use std::time::Duration;
 use super::keys::{Default, Key, Kind};
 
 const SECOND: Duration = Duration::from_secs(1);
-const MINUTE: Duration = Duration::from_secs(60);
-const HOUR: Duration = Duration::from_secs(3600);
-const DAY: Duration = Duration::from_secs(24 * 3600);
+const MINUTE: Duration = Duration::from_mins(1);
+const HOUR: Duration = Duration::from_hours(1);
+const DAY: Duration = Duration::from_hours(24);
 
 pub(crate) const KEYS: &[Key] = &[
     Key {
@@ -184,7 +184,7 @@ pub(crate) const KEYS: &[Key] = &[
         name: "tickets.service_ticket_lifetime",
         kind: Kind::Duration {
             least: SECOND,
-            most: Duration::from_secs(300),
+            most: Duration::from_mins(5),
         },
         default: Default::Is("\"10 s\""),
         example: "\"10 s\"",
@@ -194,7 +194,7 @@ pub(crate) const KEYS: &[Key] = &[
         name: "sso.absolute",
         kind: Kind::Duration {
             least: MINUTE,
-            most: Duration::from_secs(30 * 24 * 3600),
+            most: Duration::from_hours(30 * 24),
         },
         default: Default::Is("\"8 h\""),
         example: "\"8 h\"",
@@ -204,7 +204,7 @@ pub(crate) const KEYS: &[Key] = &[
         name: "sso.idle",
         kind: Kind::Duration {
             least: MINUTE,
-            most: Duration::from_secs(30 * 24 * 3600),
+            most: Duration::from_hours(30 * 24),
         },
         default: Default::Is("\"2 h\""),
         example: "\"2 h\"",

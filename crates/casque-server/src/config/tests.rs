@@ -34,14 +34,14 @@ fn one_line_is_enough() {
     assert!(config.listen.ip().is_loopback(), "S-074");
     assert_eq!(config.store, "sqlite:casque.db");
     assert_eq!(config.login.max_failures, 20);
-    assert_eq!(config.login.window, Duration::from_secs(15 * 60));
+    assert_eq!(config.login.window, Duration::from_mins(15));
     assert_eq!(
         config.tickets.service_ticket_lifetime,
         Duration::from_secs(10),
         "S-009"
     );
-    assert_eq!(config.sso.absolute, Duration::from_secs(8 * 3600));
-    assert_eq!(config.sso.idle, Duration::from_secs(2 * 3600));
+    assert_eq!(config.sso.absolute, Duration::from_hours(8));
+    assert_eq!(config.sso.idle, Duration::from_hours(2));
     assert_eq!(config.passwords.params, HashParams::default());
     assert!(config.passwords.workers >= 1);
     assert_eq!(config.limits.body_bytes, 16 * 1024, "S-061");
@@ -91,13 +91,9 @@ fn every_default_and_example_keeps_its_own_rule() {
 
 #[test]
 fn a_file_with_every_key_is_read() {
-    let mut text = String::new();
-    for key in table::KEYS.iter().filter(|key| !key.name.contains('.')) {
-        text.push_str(&format!("{} = {}\n", key.name, key.example));
-    }
-    for key in table::KEYS.iter().filter(|key| key.name.contains('.')) {
-        text.push_str(&format!("{} = {}\n", key.name, key.example));
-    }
+    let line = |key: &Key| format!("{} = {}\n", key.name, key.example);
+    let (below, top): (Vec<_>, Vec<_>) = table::KEYS.iter().partition(|key| key.name.contains('.'));
+    let text: String = top.into_iter().chain(below).map(line).collect();
     let config = read(&text).unwrap();
     assert_eq!(config.organisation.as_deref(), Some("Example University"));
     assert_eq!(config.passwords.workers, 2);
@@ -313,7 +309,7 @@ fn the_environment_wins_over_the_file() {
     .unwrap();
     assert_eq!(config.listen, "127.0.0.1:2".parse().unwrap());
     assert_eq!(config.login.max_failures, 7);
-    assert_eq!(config.login.window, Duration::from_secs(3600));
+    assert_eq!(config.login.window, Duration::from_hours(1));
     assert_eq!(config.trusted_proxies.len(), 2);
     assert_eq!(config.organisation.as_deref(), Some("Say \"hello\" = 1"));
 }

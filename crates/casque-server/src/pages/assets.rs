@@ -1,5 +1,6 @@
 //! The files beside the pages, named by their content.
 
+use std::fmt::Write;
 use std::sync::OnceLock;
 
 use sha2::{Digest, Sha256};
@@ -15,10 +16,11 @@ pub struct Asset {
 impl Asset {
     fn new(stem: &str, extension: &str, content_type: &'static str, bytes: &'static [u8]) -> Self {
         let digest = Sha256::digest(bytes);
-        let hash = digest[..8]
-            .iter()
-            .map(|byte| format!("{byte:02x}"))
-            .collect::<String>();
+        let hash = digest[..8].iter().fold(String::new(), |mut hash, byte| {
+            // Writing to a `String` cannot fail.
+            let _ = write!(hash, "{byte:02x}");
+            hash
+        });
         Self {
             file_name: format!("{stem}-{hash}.{extension}"),
             content_type,

@@ -33,6 +33,9 @@ pub struct Pages {
 impl Pages {
     /// Pages of a server whose base URL has the path `base_path` (`/cas`, or `/` or nothing), named after the
     /// organisation where there is one.
+    ///
+    /// # Panics
+    /// Never: the templates are compiled in and tested.
     pub fn new(base_path: &str, organisation: Option<&str>) -> Self {
         let mut templates = Environment::new();
         templates.set_auto_escape_callback(|_| AutoEscape::Html);

@@ -74,6 +74,9 @@ struct Job {
 
 impl PasswordChecker {
     /// Starts the worker threads. They end when the last clone is dropped.
+    ///
+    /// # Panics
+    /// Where the operating system gives no thread, no memory for one hash, or no random bytes.
     pub fn new(options: PasswordCheckerOptions) -> Self {
         let (jobs, queue) = sync_channel(options.queue.max(1));
         let queue = Arc::new(Mutex::new(queue));

@@ -287,24 +287,18 @@ fn person(
     for fault in inner.drain() {
         faults.push(of_person(fault, name));
     }
-    let password_hash = match sheet.text("password") {
-        Some(hash) => match inspect_hash(&hash) {
-            Ok(_) => Some(hash),
-            Err(problem) => {
-                faults.push(of_person(hash_fault(&sheet, problem, name), name));
-                None
-            }
-        },
-        None => {
-            if !rest.contains_key("password") {
-                let fault = ConfigError::new(path, Some(line), "`password` is missing").fix(
-                    format!("run `casque user passwd {name}`, or remove the person"),
-                );
-                faults.push(of_person(fault, name));
-            }
-            None
-        }
-    };
+    let password_hash = sheet.text("password");
+    if let Some(hash) = &password_hash
+        && let Err(problem) = inspect_hash(hash)
+    {
+        faults.push(of_person(hash_fault(&sheet, problem, name), name));
+    }
+    if !rest.contains_key("password") {
+        let fault = ConfigError::new(path, Some(line), "`password` is missing").fix(format!(
+            "run `casque user passwd {name}`, or remove the person"
+        ));
+        faults.push(of_person(fault, name));
+    }
     let attributes = attributes.map_or_else(BTreeMap::new, |(key, value)| {
         let line = line_of(text, key.span().start);
         let fault = |problem: String| of_person(ConfigError::new(path, Some(line), problem), name);

@@ -8,7 +8,7 @@ use casque_proto::{ServiceRule, ServiceRuleError};
 
 use super::{Release, Service};
 use crate::config::{
-    ConfigError, ConfigErrors, Default, Faults, Key, Kind, Sheet, quote, read_text,
+    ConfigError, ConfigErrors, Default, Faults, Key, Kind, Names, Sheet, quote, read_text,
 };
 
 pub(crate) const REFERENCE_INTRODUCTION: &str = "## A service\n\n\
@@ -226,17 +226,15 @@ fn service(sheet: &Sheet, faults: &mut Faults) -> Option<Service> {
     service.description = sheet.text("description");
     service.enabled = sheet.flag("enabled")?;
     service.attributes = match sheet.names("attributes")? {
-        Some(names) => Release::Named(names),
-        None => Release::All,
+        Names::Listed(names) => Release::Named(names),
+        Names::All => Release::All,
     };
     service.sso = sheet.flag("sso")?;
     service.single_logout = sheet.flag("single_logout")?;
     service.logout_url = sheet.text("logout_url");
-    service.allow_http = sheet.flag("allow_http")?;
-    service.loopback = sheet
-        .text("origin")
-        .or_else(|| sheet.text("url"))
-        .is_some_and(|text| names_loopback(&text));
+    let address = sheet.text("origin").or_else(|| sheet.text("url"));
+    service.plain_http =
+        sheet.flag("allow_http")? && !address.is_some_and(|text| names_loopback(&text));
     Some(service)
 }
 

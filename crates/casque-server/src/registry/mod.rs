@@ -103,7 +103,7 @@ impl Services {
             );
         }
         for service in &self.services {
-            if service.allow_http && !service.loopback {
+            if service.plain_http {
                 warnings.push(format!(
                     "service `{}` allows plain http: its tickets can be read on the way",
                     service.id

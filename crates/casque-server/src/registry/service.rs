@@ -5,6 +5,10 @@ use casque_proto::ServiceRule;
 use crate::people::Person;
 
 /// A service that people may sign in to.
+#[expect(
+    clippy::struct_excessive_bools,
+    reason = "each is a switch of its own in the file"
+)]
 #[derive(Debug, Clone)]
 #[non_exhaustive]
 pub struct Service {
@@ -27,8 +31,8 @@ pub struct Service {
     /// Where it is told so, unless at the address that was signed in to.
     pub logout_url: Option<String>,
     pub(super) narrowness: (u8, usize),
-    pub(super) allow_http: bool,
-    pub(super) loopback: bool,
+    /// Plain http beyond this machine.
+    pub(super) plain_http: bool,
 }
 
 impl Service {
@@ -45,8 +49,7 @@ impl Service {
             single_logout: true,
             logout_url: None,
             narrowness: (0, 0),
-            allow_http: false,
-            loopback: false,
+            plain_http: false,
         }
     }
 
