@@ -110,8 +110,10 @@ mod tests {
     #[test]
     fn a_body_over_the_limit_is_not_looked_at() {
         // R-145, S-027
-        let mut limits = Limits::default();
-        limits.bytes = 4;
+        let limits = Limits {
+            bytes: 4,
+            ..Limits::default()
+        };
         let options = ReadOptions::default().limits(limits);
         assert_eq!(class(b"12345", &options), Some(ErrorClass::TooLarge));
         assert_eq!(class(b"1234", &options), None);

@@ -2,6 +2,7 @@
 //! R-176, S-029).
 
 use std::borrow::Cow;
+use std::fmt::Write as _;
 
 use crate::read::ErrorClass;
 use crate::read::Limits;
@@ -15,9 +16,9 @@ pub(crate) enum Json<'a> {
     /// A number as it is written, which no conversion can bend.
     Number(&'a str),
     String(Cow<'a, str>),
-    Array(Vec<Json<'a>>),
+    Array(Vec<Self>),
     /// Members in order; no two have the same name.
-    Object(Vec<(Cow<'a, str>, Json<'a>)>),
+    Object(Vec<(Cow<'a, str>, Self)>),
 }
 
 impl<'a> Json<'a> {
@@ -77,7 +78,7 @@ pub(crate) fn write_string(out: &mut String, text: &str) {
             '\r' => out.push_str("\\r"),
             '\t' => out.push_str("\\t"),
             c if c < ' ' || matches!(c, '\u{7f}'..='\u{9f}' | '\u{2028}' | '\u{2029}') => {
-                out.push_str(&format!("\\u{:04x}", u32::from(c)));
+                write!(out, "\\u{:04x}", u32::from(c)).expect("a String takes everything");
             }
             c => out.push(c),
         }

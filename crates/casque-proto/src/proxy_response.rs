@@ -52,7 +52,7 @@ impl ProxyResponse {
                 writer.close("cas:proxySuccess");
             }
             Self::Failure(failure) => {
-                envelope::write_failure(&mut writer, "cas:proxyFailure", failure)
+                envelope::write_failure(&mut writer, "cas:proxyFailure", failure);
             }
         }
         envelope::close(writer)

@@ -40,12 +40,7 @@ pub(crate) fn is_xml_blank(c: char) -> bool {
 
 /// The characters an XML 1.0 document may hold, literally or by reference.
 pub(crate) fn is_xml_char(c: char) -> bool {
-    match c {
-        ' '..='\u{D7FF}' => true,
-        '\t' | '\n' | '\r' => true,
-        '\u{E000}'..='\u{FFFD}' | '\u{10000}'.. => true,
-        _ => false,
-    }
+    matches!(c, ' '..='\u{D7FF}' | '\t' | '\n' | '\r' | '\u{E000}'..='\u{FFFD}' | '\u{10000}'..)
 }
 
 /// The first character of an XML name, the colon left out: names here are names of namespaces in XML.

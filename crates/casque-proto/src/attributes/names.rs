@@ -39,14 +39,13 @@ pub fn attribute_xml_name(name: &str) -> Option<String> {
         written.push('_');
         for byte in name.bytes() {
             for digit in [byte >> 4, byte & 0xF] {
-                written
-                    .push(char::from_digit(u32::from(digit), 16).expect("four bits are one digit"));
+                written.push(char::from(HEX[usize::from(digit)]));
             }
         }
     } else {
         written.extend(name.chars().map(|c| if is_written(c) { c } else { '_' }));
     }
-    if !written.starts_with(is_name_start) {
+    if !written.starts_with(is_first) {
         written.insert(0, '_');
     }
     let is_xml = written
@@ -76,11 +75,17 @@ fn is_written(c: char) -> bool {
     (c.is_alphanumeric() || matches!(c, '_' | '-' | '.')) && is_name_char(c)
 }
 
+fn is_first(c: char) -> bool {
+    c == '_' || (c.is_alphabetic() && is_name_start(c))
+}
+
 fn hex_digit(byte: u8) -> Option<u8> {
     char::from(byte)
         .to_digit(16)
         .and_then(|digit| u8::try_from(digit).ok())
 }
+
+const HEX: &[u8; 16] = b"0123456789abcdef";
 
 /// Readers that look for these anywhere in a document would take an attribute for the real thing.
 const PROTOCOL_NAMES: [&str; 14] = [
@@ -128,7 +133,8 @@ mod tests {
             ("é@x", "_c3a94078"),
             ("a b\n", "a_b_"),
             ("9", "_9"),
-            ("٣", "_"),
+            ("٣", "_٣"),
+            ("\u{345}", "_\u{345}"),
             ("", "_"),
             ("\u{b7}", "_"),
             ("\u{0}", "_"),

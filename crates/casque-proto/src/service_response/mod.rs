@@ -67,7 +67,7 @@ impl ServiceResponse {
         match self {
             Self::Success(assertion) => write_xml::success(&mut writer, assertion, style),
             Self::Failure(failure) => {
-                envelope::write_failure(&mut writer, "cas:authenticationFailure", failure)
+                envelope::write_failure(&mut writer, "cas:authenticationFailure", failure);
             }
         }
         envelope::close(writer)

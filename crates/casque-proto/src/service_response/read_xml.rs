@@ -89,7 +89,7 @@ fn success<'a>(reader: &mut CasReader<'a>) -> Result<Parts<'a>, ReadError> {
         let is_cas = reader.is_cas(child);
         match child.local {
             "user" | "attributes" | "proxyGrantingTicket" | "proxies" if !is_cas => {
-                reader.xml.skip()?
+                reader.xml.skip()?;
             }
             "user" => {
                 let user = reader.xml.text("the user")?;

@@ -6,6 +6,8 @@
 // Every test binary compiles this module for itself and uses a part of it.
 #![allow(
     dead_code,
+    clippy::print_stderr,
+    clippy::print_stdout,
     clippy::allow_attributes,
     reason = "shared by several test binaries"
 )]
