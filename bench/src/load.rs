@@ -10,7 +10,9 @@ use std::{
 
 /// Sends every request once, spread over `connections`, and gives the time it took.
 ///
-/// Every answer must have status 200 and be what `expected` accepts.
+/// # Panics
+///
+/// Where an answer has another status than 200, or `expected` does not accept its body: a benchmark of errors is none.
 pub fn drive(
     address: SocketAddr,
     connections: usize,
@@ -37,7 +39,11 @@ pub fn drive(
                 for request in requests.iter().skip(first).step_by(connections) {
                     writer.write_all(request).expect("the request is sent");
                     read_answer(&mut reader, &mut body);
-                    assert!(expected(&body), "unexpected: {}", String::from_utf8_lossy(&body));
+                    assert!(
+                        expected(&body),
+                        "unexpected: {}",
+                        String::from_utf8_lossy(&body)
+                    );
                 }
             })
         })
@@ -53,6 +59,7 @@ pub fn get(address: SocketAddr, path: &str, headers: &str) -> Vec<u8> {
     format!("GET {path} HTTP/1.1\r\nHost: {address}\r\n{headers}\r\n").into_bytes()
 }
 
+/// The moment a measurement starts.
 #[expect(clippy::disallowed_methods, reason = "a benchmark measures time")]
 pub fn now() -> Instant {
     Instant::now()

@@ -3,8 +3,11 @@
 use std::{fmt, time::Duration};
 
 /// Times of pairs of runs.
+#[derive(Debug)]
 pub struct Pairs {
+    /// Times of what is measured.
     pub ours: Vec<Duration>,
+    /// Times of what it is held against.
     pub floor: Vec<Duration>,
 }
 
@@ -17,7 +20,10 @@ impl Pairs {
     ) -> Self {
         ours();
         floor();
-        let mut pairs = Self { ours: Vec::new(), floor: Vec::new() };
+        let mut pairs = Self {
+            ours: Vec::new(),
+            floor: Vec::new(),
+        };
         for _ in 0..rounds {
             pairs.ours.push(ours());
             pairs.floor.push(floor());
@@ -27,16 +33,27 @@ impl Pairs {
 
     /// The time of ours divided by that of the floor: minimum, median and maximum over the pairs.
     pub fn time_ratio(&self) -> Spread {
-        Spread::of(self.ours.iter().zip(&self.floor).map(|(ours, floor)| ours.as_secs_f64() / floor.as_secs_f64()))
+        Spread::of(
+            self.ours
+                .iter()
+                .zip(&self.floor)
+                .map(|(ours, floor)| ours.as_secs_f64() / floor.as_secs_f64()),
+        )
     }
 
     /// The rate of ours divided by that of the floor.
     pub fn rate_ratio(&self) -> Spread {
-        Spread::of(self.ours.iter().zip(&self.floor).map(|(ours, floor)| floor.as_secs_f64() / ours.as_secs_f64()))
+        Spread::of(
+            self.ours
+                .iter()
+                .zip(&self.floor)
+                .map(|(ours, floor)| floor.as_secs_f64() / ours.as_secs_f64()),
+        )
     }
 }
 
 /// Minimum, median, maximum.
+#[derive(Debug)]
 pub struct Spread {
     min: f64,
     median: f64,
@@ -44,6 +61,9 @@ pub struct Spread {
 }
 
 impl Spread {
+    /// # Panics
+    ///
+    /// Where there is no value.
     pub fn of(values: impl Iterator<Item = f64>) -> Self {
         let mut values: Vec<f64> = values.collect();
         values.sort_by(f64::total_cmp);
@@ -58,6 +78,10 @@ impl Spread {
 impl fmt::Display for Spread {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let digits = if self.max < 100.0 { 2 } else { 0 };
-        write!(f, "{:.digits$} ({:.digits$} to {:.digits$})", self.median, self.min, self.max)
+        write!(
+            f,
+            "{:.digits$} ({:.digits$} to {:.digits$})",
+            self.median, self.min, self.max
+        )
     }
 }

@@ -1,0 +1,24 @@
+//! What the benchmarks share: a load driver, ratios of paired runs, and the name of the machine.
+
+#![expect(clippy::print_stdout, reason = "benchmarks print their figures")]
+
+mod load;
+mod ratio;
+
+pub use load::{drive, get, now};
+pub use ratio::{Pairs, Spread};
+
+/// Prints what the figures below were measured on.
+pub fn print_machine() {
+    let cpu = std::fs::read_to_string("/proc/cpuinfo").unwrap_or_default();
+    let model = cpu
+        .lines()
+        .find_map(|line| line.strip_prefix("model name")?.split(':').nth(1))
+        .map_or("unknown processor", str::trim);
+    let cores = std::thread::available_parallelism().map_or(1, usize::from);
+    println!(
+        "machine: {model}, {cores} cores, {} {}",
+        std::env::consts::OS,
+        std::env::consts::ARCH
+    );
+}
