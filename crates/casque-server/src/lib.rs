@@ -1,12 +1,25 @@
 //! A CAS server: people, services, tickets, pages, endpoints.
 
 mod config;
+mod http;
+mod login;
+mod logout;
 mod pages;
 mod password;
 mod people;
 mod registry;
+mod secret;
+mod serve;
+mod server;
+mod slo;
+mod sso;
+mod state;
 mod text;
+mod throttle;
+mod tickets;
+mod validate;
 
+pub use self::http::Peer;
 pub use config::{
     Config, ConfigError, ConfigErrors, LimitsConfig, LoginConfig, PasswordConfig, SsoConfig,
     TicketConfig, TlsConfig, configuration_reference,
@@ -18,3 +31,6 @@ pub use password::{
 };
 pub use people::{People, PeopleFile, Person, check_username};
 pub use registry::{Release, Service, Services};
+pub use serve::{Tls, TlsError};
+pub use server::{Parts, Server};
+pub use slo::OutboundError;

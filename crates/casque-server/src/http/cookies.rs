@@ -1,0 +1,143 @@
+//! The cookies of the server: names, attributes, and reading without guessing (S-056, S-079).
+
+use http::HeaderMap;
+use http::HeaderValue;
+use http::header::COOKIE;
+
+/// More pairs than any browser needs; beyond it nothing is read (CVE-2024-24814 class).
+const MAX_PAIRS: usize = 150;
+
+/// How cookies of this deployment are named and marked.
+///
+/// Over https every name has the prefix `__Host-` and the cookie is `Secure`; plain http, which
+/// only loopback may use, has neither.
+#[derive(Debug, Clone)]
+pub(crate) struct Cookies {
+    secure: bool,
+}
+
+/// A cookie that the server sets.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Cookie {
+    /// The single sign-on session (R-056).
+    Tgc,
+    /// The browser before it has logged in: login tickets are bound to it.
+    Flow,
+    /// A browser in which a person has logged in before: see [`crate::throttle`].
+    Device,
+}
+
+impl Cookie {
+    fn base_name(self) -> &'static str {
+        match self {
+            Self::Tgc => "TGC",
+            Self::Flow => "casque-flow",
+            Self::Device => "casque-device",
+        }
+    }
+}
+
+impl Cookies {
+    pub(crate) fn new(secure: bool) -> Self {
+        Self { secure }
+    }
+
+    /// Whether browsers reach this server by https.
+    pub(crate) fn are_secure(&self) -> bool {
+        self.secure
+    }
+
+    pub(crate) fn name(&self, cookie: Cookie) -> String {
+        let prefix = if self.secure { "__Host-" } else { "" };
+        format!("{prefix}{}", cookie.base_name())
+    }
+
+    /// The value a browser sent. Two of one name, a quoted value or a flood of cookies are none.
+    pub(crate) fn read<'r>(&self, headers: &'r HeaderMap, cookie: Cookie) -> Option<&'r str> {
+        let name = self.name(cookie);
+        let mut pairs = 0;
+        let mut found = None;
+        for header in headers.get_all(COOKIE) {
+            for pair in header.to_str().ok()?.split(';') {
+                pairs += 1;
+                if pairs > MAX_PAIRS {
+                    return None;
+                }
+                if let Some((key, value)) = pair.trim_matches(' ').split_once('=')
+                    && key == name
+                    && found.replace(value).is_some()
+                {
+                    return None;
+                }
+            }
+        }
+        found.filter(|value| !value.is_empty() && value.len() <= 512 && !value.contains('"'))
+    }
+
+    /// `Set-Cookie` that lives as long as the browser, or for `max_age` seconds.
+    pub(crate) fn set(&self, cookie: Cookie, value: &str, max_age: Option<u64>) -> HeaderValue {
+        let name = self.name(cookie);
+        let secure = if self.secure { "; Secure" } else { "" };
+        let age = max_age
+            .map(|seconds| format!("; Max-Age={seconds}"))
+            .unwrap_or_default();
+        let text = format!("{name}={value}; Path=/{secure}; HttpOnly; SameSite=Lax{age}");
+        let mut header =
+            HeaderValue::try_from(text).expect("cookie values are drawn from base62 and dashes");
+        header.set_sensitive(true);
+        header
+    }
+
+    /// `Set-Cookie` that removes the cookie.
+    pub(crate) fn clear(&self, cookie: Cookie) -> HeaderValue {
+        self.set(cookie, "", Some(0))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn sent(value: &str) -> HeaderMap {
+        let mut headers = HeaderMap::new();
+        headers.insert(COOKIE, HeaderValue::from_str(value).expect("header"));
+        headers
+    }
+
+    #[test]
+    fn two_of_ours_are_none() {
+        let cookies = Cookies::new(true);
+        assert_eq!(
+            cookies.read(&sent("a=b; __Host-TGC=x"), Cookie::Tgc),
+            Some("x")
+        );
+        assert_eq!(
+            cookies.read(&sent("__Host-TGC=x; __Host-TGC=x"), Cookie::Tgc),
+            None
+        );
+        assert_eq!(cookies.read(&sent("TGC=x"), Cookie::Tgc), None);
+        assert_eq!(cookies.read(&sent("__host-TGC=x"), Cookie::Tgc), None);
+        assert_eq!(cookies.read(&sent("__Host-TGC=\"x\""), Cookie::Tgc), None);
+    }
+
+    #[test]
+    fn a_flood_is_none() {
+        let flood: Vec<String> = (0..MAX_PAIRS).map(|n| format!("c{n}=x")).collect();
+        let cookies = Cookies::new(false);
+        assert_eq!(
+            cookies.read(&sent(&format!("{}; TGC=x", flood.join("; "))), Cookie::Tgc),
+            None
+        );
+    }
+
+    #[test]
+    fn attributes_follow_the_scheme() {
+        let secure = Cookies::new(true).set(Cookie::Tgc, "v", None);
+        assert_eq!(
+            secure,
+            "__Host-TGC=v; Path=/; Secure; HttpOnly; SameSite=Lax"
+        );
+        let plain = Cookies::new(false).clear(Cookie::Tgc);
+        assert_eq!(plain, "TGC=; Path=/; HttpOnly; SameSite=Lax; Max-Age=0");
+    }
+}

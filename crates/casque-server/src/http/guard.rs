@@ -1,0 +1,92 @@
+//! The outermost layer: the host guard, and the headers that every answer carries.
+
+use std::sync::Arc;
+
+use axum::{extract, middleware::Next, response::Response};
+use http::{
+    HeaderName, HeaderValue, Request, StatusCode, Version,
+    header::{
+        CACHE_CONTROL, CONNECTION, CONTENT_SECURITY_POLICY, EXPIRES, PRAGMA, REFERRER_POLICY,
+        STRICT_TRANSPORT_SECURITY, VARY, X_CONTENT_TYPE_OPTIONS, X_FRAME_OPTIONS,
+    },
+};
+
+use super::respond;
+use crate::state::State;
+
+/// R-013, S-043, S-058: on every answer, whatever it is.
+const ALWAYS: [(HeaderName, HeaderValue); 5] = [
+    (X_CONTENT_TYPE_OPTIONS, HeaderValue::from_static("nosniff")),
+    (X_FRAME_OPTIONS, HeaderValue::from_static("DENY")),
+    (REFERRER_POLICY, HeaderValue::from_static("no-referrer")),
+    (
+        HeaderName::from_static("cross-origin-opener-policy"),
+        HeaderValue::from_static("same-origin"),
+    ),
+    (
+        HeaderName::from_static("cross-origin-resource-policy"),
+        HeaderValue::from_static("same-origin"),
+    ),
+];
+
+/// R-012, S-072: on every answer that does not say otherwise.
+const UNCACHED: [(HeaderName, HeaderValue); 3] = [
+    (CACHE_CONTROL, HeaderValue::from_static("no-store")),
+    (PRAGMA, HeaderValue::from_static("no-cache")),
+    (
+        EXPIRES,
+        HeaderValue::from_static("Thu, 01 Jan 1970 00:00:00 GMT"),
+    ),
+];
+
+/// For answers that are no page.
+const NOTHING_ALLOWED: HeaderValue =
+    HeaderValue::from_static("default-src 'none'; frame-ancestors 'none'");
+
+/// A year; the operator's other host names are not spoken for.
+const ONLY_HTTPS: HeaderValue = HeaderValue::from_static("max-age=31536000");
+
+/// Refuses requests for other hosts, and completes the headers of every answer.
+pub(crate) async fn guard(
+    extract::State(state): extract::State<Arc<State>>,
+    request: Request<axum::body::Body>,
+    next: Next,
+) -> Response {
+    let version = request.version();
+    let mut response = match state.authority.check(request.uri(), request.headers()) {
+        Ok(()) => next.run(request).await,
+        Err(status) => {
+            tracing::info!(status = status.as_u16(), "request for another host refused");
+            refuse(status, version)
+        }
+    };
+    let headers = response.headers_mut();
+    for (name, value) in ALWAYS {
+        headers.insert(name, value);
+    }
+    if !headers.contains_key(CACHE_CONTROL) {
+        for (name, value) in UNCACHED {
+            headers.insert(name, value);
+        }
+        headers.insert(VARY, HeaderValue::from_static("Cookie"));
+    }
+    if !headers.contains_key(CONTENT_SECURITY_POLICY) {
+        headers.insert(CONTENT_SECURITY_POLICY, NOTHING_ALLOWED);
+    }
+    if state.cookies.are_secure() {
+        headers.insert(STRICT_TRANSPORT_SECURITY, ONLY_HTTPS);
+    }
+    response
+}
+
+/// Plain words, no page: whoever asks for another host is no guest of ours. The connection ends,
+/// since what follows on it is not meant for us either.
+fn refuse(status: StatusCode, version: Version) -> Response {
+    let mut response = respond::text(status, "This server does not answer for that host.\n");
+    if version < Version::HTTP_2 {
+        response
+            .headers_mut()
+            .insert(CONNECTION, HeaderValue::from_static("close"));
+    }
+    response
+}

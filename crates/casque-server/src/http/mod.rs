@@ -1,0 +1,20 @@
+//! HTTP around the endpoints: who may ask, what is read, and the headers of every answer.
+
+mod body;
+mod cookies;
+mod fetch;
+mod guard;
+mod host;
+mod params;
+mod peer;
+mod respond;
+
+pub(crate) use body::{BodyError, FormLimits, read_form};
+pub(crate) use cookies::{Cookie, Cookies};
+pub(crate) use fetch::{is_navigation, is_own_form};
+pub(crate) use guard::guard;
+pub(crate) use host::Authority;
+pub(crate) use params::{ParameterError, Parameters};
+pub use peer::Peer;
+pub(crate) use peer::{client_address, network};
+pub(crate) use respond::{Failure, content, method_not_allowed, page, page_with_forms, redirect};

@@ -1,0 +1,226 @@
+//! `/login`: asks for a password, or hands out a ticket (protocol sections 2 to 5).
+
+mod decide;
+mod flow;
+mod show;
+mod submit;
+
+use std::sync::Arc;
+
+use axum::{
+    extract::{self, Request},
+    response::Response,
+};
+use casque_proto::{RegistryUrl, redact::redact};
+use casque_store::StoreError;
+use http::{HeaderMap, HeaderValue, Method, StatusCode, header::SET_COOKIE};
+
+use self::decide::Asked;
+use crate::{
+    http::{Cookie, Failure, Parameters, method_not_allowed, page_with_forms},
+    pages::{Continue, Field, Login, LoginProblem, Page, ServiceLabel},
+    people::Person,
+    registry::Service,
+    sso::Session,
+    state::State,
+    tickets::Grant,
+};
+
+/// The longest service that is looked at; a longer one is 400 rather than refused.
+pub(crate) const LONGEST_SERVICE: usize = 8192;
+
+/// GET, HEAD and POST `/login`.
+pub(crate) async fn login(
+    extract::State(state): extract::State<Arc<State>>,
+    request: Request,
+) -> Response {
+    let answer = match *request.method() {
+        Method::GET => show::show(&state, request.uri().query(), request.headers()).await,
+        // A link checker must not spend or make anything: it sees what a stranger sees.
+        Method::HEAD => show::show(&state, request.uri().query(), &HeaderMap::new()).await,
+        Method::POST => submit::submit(&state, request).await,
+        _ => return method_not_allowed("GET, HEAD, POST"),
+    };
+    answer.unwrap_or_else(|failure| failure.respond(&state))
+}
+
+/// The service that a request is about.
+#[derive(Debug)]
+enum Wanted<'s> {
+    None,
+    Registered {
+        /// As it was sent.
+        text: String,
+        url: RegistryUrl,
+        service: &'s Service,
+    },
+    Refused {
+        text: String,
+    },
+}
+
+impl<'s> Wanted<'s> {
+    fn read(state: &'s State, parameters: &Parameters) -> Result<Self, Failure> {
+        let Some(text) = parameters.text("service") else {
+            return Ok(Self::None);
+        };
+        if text.len() > LONGEST_SERVICE {
+            return Err(Failure::Parameters);
+        }
+        let found = RegistryUrl::parse(&text)
+            .ok()
+            .and_then(|url| state.services.find(&url).map(|service| (url, service)));
+        Ok(match found {
+            Some((url, service)) => Self::Registered { text, url, service },
+            None => Self::Refused { text },
+        })
+    }
+
+    fn asked(&self) -> Asked {
+        match self {
+            Self::None => Asked::NoService,
+            Self::Registered { service, .. } => Asked::Registered { sso: service.sso },
+            Self::Refused { .. } => Asked::Refused,
+        }
+    }
+}
+
+/// The login form with a fresh login ticket, and the flow cookie that the ticket is bound to.
+struct Form<'a> {
+    wanted: &'a Wanted<'a>,
+    username: &'a str,
+    problem: Option<LoginProblem>,
+    renew: bool,
+    gateway: bool,
+}
+
+impl Form<'_> {
+    fn respond(&self, state: &State, headers: &HeaderMap, status: StatusCode) -> Response {
+        let sent = state
+            .cookies
+            .read(headers, Cookie::Flow)
+            .filter(|value| flow::is_flow(value));
+        let flow = sent.map_or_else(flow::new_flow, str::to_owned);
+        let ticket = flow::issue(state, &flow);
+        let action = format!("{}/login", state.prefix);
+        let mut fields = vec![Field::new("lt", &ticket)];
+        let (mut label, mut target) = (None, None);
+        if let Wanted::Registered { text, url, service } = self.wanted {
+            fields.push(Field::new("service", text));
+            label = Some(label_of(service, url));
+            target = Some(url.origin());
+        }
+        if self.renew {
+            fields.push(Field::new("renew", "true"));
+        }
+        if self.gateway {
+            fields.push(Field::new("gateway", "true"));
+        }
+        let shown = Page::Login(Login {
+            service: label,
+            form: Continue {
+                action: &action,
+                fields,
+            },
+            username: self.username,
+            problem: self.problem,
+            renew: self.renew,
+            warn: None,
+            remember_me: None,
+        });
+        let mut response = page_with_forms(state, status, &shown, target.as_deref());
+        if sent.is_none() {
+            add_cookie(&mut response, state.cookies.set(Cookie::Flow, &flow, None));
+        }
+        response
+    }
+}
+
+/// The page for a service that is not registered.
+fn refused(state: &State, text: &str) -> Response {
+    tracing::info!(
+        service = %redact(text, None),
+        "login for a service that is not registered"
+    );
+    crate::http::page(
+        state,
+        StatusCode::FORBIDDEN,
+        &Page::ServiceRefused { shown: text },
+    )
+}
+
+/// The page for someone who is logged in and has nowhere to go.
+fn logged_in(state: &State, person: &Person) -> Response {
+    let action = format!("{}/logout", state.prefix);
+    let shown = Page::LoggedIn {
+        user: &person.id,
+        attributes: person
+            .attributes
+            .iter()
+            .map(|(name, values)| (name.as_str(), values.as_slice()))
+            .collect(),
+        logout: Continue {
+            action: &action,
+            fields: Vec::new(),
+        },
+    };
+    crate::http::page(state, StatusCode::OK, &shown)
+}
+
+/// The session of a browser and whose it is. A session whose person is gone or disabled ends.
+async fn session_of(
+    state: &State,
+    headers: &HeaderMap,
+) -> Result<Option<(Session, Person)>, StoreError> {
+    let Some(cookie) = state.cookies.read(headers, Cookie::Tgc) else {
+        return Ok(None);
+    };
+    let Some(session) = state.sessions.of_cookie(cookie).await? else {
+        return Ok(None);
+    };
+    match state
+        .people
+        .find(&session.user)
+        .filter(|person| !person.disabled)
+    {
+        Some(person) => Ok(Some((session, person))),
+        None => {
+            state.messenger.send(state.sessions.end(&session.id).await?);
+            Ok(None)
+        }
+    }
+}
+
+/// Issues a ticket, and gives the address that takes it to the service. None where the
+/// session ended meanwhile.
+async fn grant(
+    state: &State,
+    session: &Session,
+    url: &RegistryUrl,
+    fresh: bool,
+) -> Result<Option<String>, StoreError> {
+    let now = state.clock.now();
+    if !state.sessions.used(session, now).await? {
+        return Ok(None);
+    }
+    let grant = Grant {
+        session: session.id.clone(),
+        service: url.canonical().to_owned(),
+        url: url.as_str().to_owned(),
+        fresh,
+    };
+    let ticket = state.tickets.issue(&grant, now).await?;
+    Ok(Some(url.with_ticket("ticket", &ticket)))
+}
+
+fn add_cookie(response: &mut Response, cookie: HeaderValue) {
+    response.headers_mut().append(SET_COOKIE, cookie);
+}
+
+fn label_of<'a>(service: &'a Service, url: &'a RegistryUrl) -> ServiceLabel<'a> {
+    ServiceLabel {
+        name: service.display_name(),
+        host: url.host(),
+        description: service.description.as_deref(),
+    }
+}

@@ -1,0 +1,222 @@
+//! POST `/login`.
+
+use std::time::Duration;
+
+use axum::{extract::Request, response::Response};
+use http::{HeaderMap, HeaderValue, StatusCode, header::RETRY_AFTER};
+
+use super::{Form, Wanted, add_cookie, flow, grant, logged_in, refused};
+use crate::{
+    http::{
+        Cookie, Failure, Parameters, Peer, client_address, is_own_form, network, read_form,
+        redirect,
+    },
+    pages::LoginProblem,
+    password::Password,
+    people::Person,
+    sso::Session,
+    state::State,
+    throttle::{DEVICE_MAX_AGE, Who, canonical_person, device_cookie, known_device},
+};
+
+/// The longest name that is looked up; a longer one is nobody's.
+const MAX_USERNAME_BYTES: usize = 256;
+
+pub(super) async fn submit(state: &State, request: Request) -> Result<Response, Failure> {
+    let (parts, body) = request.into_parts();
+    let headers = &parts.headers;
+    let body = read_form(headers, body, &state.form_limits).await?;
+    let parameters = Parameters::read(parts.uri.query(), Some(&body))?;
+    drop(body);
+    let (Some(username), Some(password)) = (
+        parameters.only_in_body("username"),
+        parameters.only_in_body("password"),
+    ) else {
+        return Err(Failure::Parameters);
+    };
+    let username = String::from_utf8_lossy(username).into_owned();
+    let wanted = Wanted::read(state, &parameters)?;
+    let attempt = Attempt {
+        state,
+        headers,
+        wanted: &wanted,
+        username: &username,
+        renew: parameters.flag("renew"),
+        gateway: parameters.flag("gateway"),
+        network: network(client_address(
+            parts.extensions.get::<Peer>().copied(),
+            headers,
+            &state.trusted_proxies,
+        )),
+    };
+    if !is_own_form(headers, &state.origin) {
+        tracing::info!(network = %attempt.network, "login form from another site refused");
+        return Ok(attempt.again(StatusCode::FORBIDDEN, LoginProblem::StaleForm));
+    }
+    if let Wanted::Refused { text } = &wanted {
+        return Ok(refused(state, text));
+    }
+    if !attempt.spend_ticket(parameters.only_in_body("lt")).await? {
+        return Ok(attempt.again(StatusCode::FORBIDDEN, LoginProblem::StaleForm));
+    }
+    attempt.judge(password).await
+}
+
+/// One submission of the form, ready to be judged.
+struct Attempt<'a> {
+    state: &'a State,
+    headers: &'a HeaderMap,
+    wanted: &'a Wanted<'a>,
+    username: &'a str,
+    renew: bool,
+    gateway: bool,
+    network: String,
+}
+
+impl Attempt<'_> {
+    async fn spend_ticket(&self, ticket: Option<&[u8]>) -> Result<bool, Failure> {
+        let flow = self.state.cookies.read(self.headers, Cookie::Flow);
+        match (ticket, flow) {
+            (Some(ticket), Some(flow)) => Ok(flow::spend(self.state, ticket, flow).await?),
+            _ => Ok(false),
+        }
+    }
+
+    async fn judge(&self, password: &[u8]) -> Result<Response, Failure> {
+        let state = self.state;
+        let wrong = LoginProblem::WrongCredentials;
+        if self.username.len() > MAX_USERNAME_BYTES {
+            return Ok(self.again(StatusCode::UNAUTHORIZED, wrong));
+        }
+        let Ok(password) = Password::new(password) else {
+            return Ok(self.again(StatusCode::UNAUTHORIZED, wrong));
+        };
+        let now = state.clock.now();
+        let counted_as = canonical_person(self.username);
+        let device = state
+            .cookies
+            .read(self.headers, Cookie::Device)
+            .and_then(|cookie| known_device(&state.secret, &counted_as, cookie, now));
+        let who = Who {
+            person: &counted_as,
+            network: &self.network,
+            device,
+        };
+        let counted = match state.throttle.begin(who, now).await? {
+            Ok(counted) => counted,
+            Err(wait) => {
+                tracing::warn!(network = %self.network, "login refused: too many failures");
+                let response =
+                    self.again(StatusCode::TOO_MANY_REQUESTS, LoginProblem::TooManyAttempts);
+                return Ok(retry_after(response, wait));
+            }
+        };
+        let person = state
+            .people
+            .find(self.username)
+            .filter(|person| !person.disabled);
+        let hash = person.as_ref().map(|person| person.password_hash.as_str());
+        let right = state.passwords.check(hash, password).await;
+        match (right, person) {
+            (Ok(true), Some(person)) => {
+                state.throttle.forget(counted).await?;
+                self.welcome(&person, &counted_as, device.is_some()).await
+            }
+            (Ok(_), person) => {
+                // A name that is nobody's may be a password in the wrong field.
+                let user = person.map_or_else(|| "unknown".to_owned(), |person| person.id);
+                tracing::warn!(%user, network = %self.network, "login failed");
+                Ok(self.again(StatusCode::UNAUTHORIZED, wrong))
+            }
+            (Err(_), _) => {
+                state.throttle.forget(counted).await?;
+                tracing::warn!("login refused: too many at the same time");
+                let response = self.again(StatusCode::SERVICE_UNAVAILABLE, LoginProblem::Busy);
+                Ok(retry_after(response, Duration::from_secs(2)))
+            }
+        }
+    }
+
+    async fn welcome(
+        &self,
+        person: &Person,
+        counted_as: &str,
+        device_is_known: bool,
+    ) -> Result<Response, Failure> {
+        let state = self.state;
+        let session = self.replace_session(person).await?;
+        let (cookie, session) = session;
+        let location = match self.wanted {
+            Wanted::Registered { url, .. } => grant(state, &session, url, true).await?,
+            Wanted::None | Wanted::Refused { .. } => None,
+        };
+        let service = match self.wanted {
+            Wanted::Registered { service, .. } => service.id.as_str(),
+            Wanted::None | Wanted::Refused { .. } => "none",
+        };
+        tracing::info!(user = %person.id, service, network = %self.network, "login");
+        let mut response = match location {
+            Some(location) => redirect(state, &location),
+            None => logged_in(state, person),
+        };
+        add_cookie(&mut response, cookie);
+        add_cookie(&mut response, state.cookies.clear(Cookie::Flow));
+        if !device_is_known {
+            let value = device_cookie(&state.secret, counted_as, state.clock.now());
+            let cookie = state
+                .cookies
+                .set(Cookie::Device, &value, Some(DEVICE_MAX_AGE));
+            add_cookie(&mut response, cookie);
+        }
+        Ok(response)
+    }
+
+    /// Opens the new session in place of the one that the browser had (R-043, S-055).
+    ///
+    /// The services of another person's session are told that it ended; those of one's own move
+    /// to the new session and are told when that one ends.
+    async fn replace_session(&self, person: &Person) -> Result<(HeaderValue, Session), Failure> {
+        let state = self.state;
+        let old = match state.cookies.read(self.headers, Cookie::Tgc) {
+            Some(cookie) => state.sessions.of_cookie(cookie).await?,
+            None => None,
+        };
+        let mut visits = Vec::new();
+        if let Some(old) = old {
+            let ended = state.sessions.end(&old.id).await?;
+            if old.user == person.id {
+                visits = ended;
+            } else {
+                state.messenger.send(ended);
+            }
+        }
+        let now = state.clock.now();
+        let (ticket, session) = state.sessions.open(&person.id, now).await?;
+        for visit in &visits {
+            state.sessions.note(&session.id, visit, now).await?;
+        }
+        Ok((
+            state.cookies.set(Cookie::Tgc, ticket.secret(), None),
+            session,
+        ))
+    }
+
+    fn again(&self, status: StatusCode, problem: LoginProblem) -> Response {
+        let form = Form {
+            wanted: self.wanted,
+            username: self.username,
+            problem: Some(problem),
+            renew: self.renew,
+            gateway: self.gateway,
+        };
+        form.respond(self.state, self.headers, status)
+    }
+}
+
+fn retry_after(mut response: Response, wait: Duration) -> Response {
+    let seconds = wait.as_secs().max(1);
+    response
+        .headers_mut()
+        .insert(RETRY_AFTER, HeaderValue::from(seconds));
+    response
+}

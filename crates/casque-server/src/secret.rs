@@ -1,0 +1,142 @@
+//! What is derived from the one secret of a deployment, and random bytes.
+
+use std::fmt::{self, Write as _};
+
+use casque_store::{Key, KeyHasher};
+use chacha20poly1305::{
+    XChaCha20Poly1305, XNonce,
+    aead::{Aead as _, KeyInit as _, Payload},
+};
+use subtle::ConstantTimeEq as _;
+use zeroize::Zeroizing;
+
+const NONCE_BYTES: usize = 24;
+
+/// The secret of the deployment, which names the records of the store, and what else hangs on it:
+/// login tickets, device cookies and sealed values. The store holds nothing that opens without it
+/// (S-076).
+#[derive(Clone)]
+pub(crate) struct Secret(KeyHasher);
+
+impl Secret {
+    pub(crate) fn new(hasher: KeyHasher) -> Self {
+        Self(hasher)
+    }
+
+    /// What names records in the store.
+    pub(crate) fn hasher(&self) -> &KeyHasher {
+        &self.0
+    }
+
+    /// A keyed hash of several values for one purpose; the values cannot run into each other.
+    ///
+    /// A purpose is never the kind of a stored record: those hashes can be read in the store.
+    pub(crate) fn mac(&self, purpose: &'static str, values: &[&[u8]]) -> [u8; 32] {
+        let mut message = Zeroizing::new(Vec::with_capacity(256));
+        for value in values {
+            message.extend_from_slice(&(value.len() as u64).to_be_bytes());
+            message.extend_from_slice(value);
+        }
+        *Key::new(purpose, &message, &self.0).digest()
+    }
+
+    /// Whether `digits` are the hexadecimal digits of [`mac`](Self::mac), in constant time.
+    pub(crate) fn is_mac(&self, digits: &str, purpose: &'static str, values: &[&[u8]]) -> bool {
+        hex(&self.mac(purpose, values))
+            .as_bytes()
+            .ct_eq(digits.as_bytes())
+            .into()
+    }
+
+    /// Seals a value for one place in the store.
+    pub(crate) fn seal(&self, place: &str, value: &[u8]) -> Vec<u8> {
+        let nonce = random_bytes::<NONCE_BYTES>();
+        let payload = Payload {
+            msg: value,
+            aad: place.as_bytes(),
+        };
+        let sealed = self
+            .cipher()
+            .encrypt(&XNonce::from(nonce), payload)
+            .expect("values are far below the cipher's limit");
+        [&nonce[..], &sealed].concat()
+    }
+
+    /// Opens what was sealed for this place.
+    pub(crate) fn open(&self, place: &str, sealed: &[u8]) -> Option<Vec<u8>> {
+        let (nonce, sealed) = sealed.split_first_chunk::<NONCE_BYTES>()?;
+        let payload = Payload {
+            msg: sealed,
+            aad: place.as_bytes(),
+        };
+        self.cipher().decrypt(&XNonce::from(*nonce), payload).ok()
+    }
+
+    fn cipher(&self) -> XChaCha20Poly1305 {
+        let key = Zeroizing::new(self.mac("seal", &[]));
+        XChaCha20Poly1305::new(&(*key).into())
+    }
+}
+
+impl fmt::Debug for Secret {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("Secret(…)")
+    }
+}
+
+/// Random bytes from the operating system.
+///
+/// # Panics
+///
+/// Where the operating system has none: nothing may go on without them, and no value can stand in.
+pub(crate) fn random_bytes<const N: usize>() -> [u8; N] {
+    let mut bytes = [0; N];
+    fill(&mut bytes);
+    bytes
+}
+
+/// Fills a buffer as [`random_bytes`] does, in the shape that tickets are generated with.
+pub(crate) fn fill(bytes: &mut [u8]) {
+    getrandom::fill(bytes).expect("the operating system has random bytes");
+}
+
+/// Lower-case hexadecimal digits.
+pub(crate) fn hex(bytes: &[u8]) -> String {
+    bytes
+        .iter()
+        .fold(String::with_capacity(bytes.len() * 2), |mut text, byte| {
+            write!(text, "{byte:02x}").expect("a String takes any text");
+            text
+        })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn secret(byte: u8) -> Secret {
+        Secret::new(KeyHasher::new(&[byte; 32]))
+    }
+
+    #[test]
+    fn sealed_values_open_in_their_place_only() {
+        let sealed = secret(1).seal("a", b"value");
+        assert_eq!(secret(1).open("a", &sealed).as_deref(), Some(&b"value"[..]));
+        assert_eq!(secret(1).open("b", &sealed), None);
+        assert_eq!(secret(2).open("a", &sealed), None);
+        assert_eq!(secret(1).open("a", &sealed[..10]), None);
+        assert!(!sealed.windows(5).any(|window| window == b"value"));
+    }
+
+    #[test]
+    fn values_of_a_mac_do_not_run_together() {
+        let secret = secret(1);
+        assert_ne!(
+            secret.mac("p", &[b"ab", b"c"]),
+            secret.mac("p", &[b"a", b"bc"])
+        );
+        assert_ne!(secret.mac("p", &[b"a"]), secret.mac("q", &[b"a"]));
+        assert!(secret.is_mac(&hex(&secret.mac("p", &[b"a"])), "p", &[b"a"]));
+        assert!(!secret.is_mac("", "p", &[b"a"]));
+    }
+}

@@ -1,0 +1,200 @@
+//! The server as a value: parts put together, and a router over them.
+
+use std::{fmt, sync::Arc};
+
+use axum::{
+    Router,
+    extract::{self, Path, Request},
+    middleware,
+    response::Response,
+    routing::any,
+};
+use casque_store::{Clock, KeyHasher, SharedStore};
+use http::{HeaderValue, Method, StatusCode, header::CACHE_CONTROL};
+use url::Url;
+
+use crate::{
+    config::{Config, LimitsConfig},
+    http::{Authority, Cookies, FormLimits, content, guard, method_not_allowed, page, redirect},
+    login::login,
+    logout::logout,
+    pages::{Page, Pages},
+    password::PasswordChecker,
+    people::People,
+    registry::Services,
+    secret::Secret,
+    slo::{Messenger, OutboundError},
+    sso::Sessions,
+    state::State,
+    throttle::{Limits, Throttle},
+    tickets::Tickets,
+    validate,
+};
+
+/// What a [`Server`] is made of, beside its settings, store and clock.
+#[derive(Debug)]
+pub struct Parts {
+    /// Who may log in.
+    pub people: Arc<dyn People>,
+    /// Where one may log in to; an empty registry refuses every service (S-032).
+    pub services: Arc<Services>,
+    /// Checks passwords.
+    pub passwords: PasswordChecker,
+    /// The secret of the deployment, the same on every node and after every restart.
+    pub hasher: KeyHasher,
+}
+
+/// A CAS server.
+///
+/// It holds no state of its own beside what it was made from: everything that must outlive a
+/// request is in the store.
+#[derive(Clone)]
+pub struct Server {
+    pub(crate) state: Arc<State>,
+    pub(crate) limits: LimitsConfig,
+}
+
+impl Server {
+    /// Puts a server together.
+    ///
+    /// # Errors
+    ///
+    /// [`OutboundError`] where the trusted roots cannot be read.
+    pub fn new(
+        config: &Config,
+        parts: Parts,
+        store: SharedStore,
+        clock: Arc<dyn Clock>,
+    ) -> Result<Self, OutboundError> {
+        let Parts {
+            people,
+            services,
+            passwords,
+            hasher,
+        } = parts;
+        let base = Url::parse(config.base_url.as_str()).expect("a CAS base URL is a URL");
+        let prefix = base.path().trim_end_matches('/').to_owned();
+        let limits = Limits {
+            per_person: config.login.max_failures,
+            per_network: config.login.max_failures_per_network,
+            window: config.login.window,
+        };
+        let state = State {
+            origin: base.origin().ascii_serialization(),
+            authority: Authority::of(&base),
+            cookies: Cookies::new(base.scheme() == "https"),
+            form_limits: FormLimits {
+                bytes: config.limits.body_bytes,
+                timeout: config.limits.request_timeout,
+            },
+            form_lifetime: config.login.form_lifetime,
+            trusted_proxies: config.trusted_proxies.clone(),
+            pages: Pages::new(&prefix, config.organisation.as_deref()),
+            prefix,
+            people,
+            passwords,
+            sessions: Sessions::new(
+                store.clone(),
+                Secret::new(hasher.clone()),
+                config.sso.absolute,
+                config.sso.idle,
+            ),
+            tickets: Tickets::new(
+                store.clone(),
+                hasher.clone(),
+                config.tickets.service_ticket_lifetime,
+            ),
+            throttle: Throttle::new(store.clone(), hasher.clone(), limits),
+            secret: Secret::new(hasher),
+            messenger: Messenger::new(
+                services.clone(),
+                clock.clone(),
+                config.trusted_roots.as_deref(),
+            )?,
+            services,
+            store,
+            clock,
+        };
+        Ok(Self {
+            state: Arc::new(state),
+            limits: config.limits.clone(),
+        })
+    }
+
+    /// All pages and endpoints, below the path of the base URL.
+    ///
+    /// Requests are expected to carry a [`Peer`](crate::Peer) in their extensions, as
+    /// [`serve`](Self::serve) sees to.
+    pub fn router(&self) -> Router {
+        let prefix = &self.state.prefix;
+        let at = |path: &str| format!("{prefix}/{path}");
+        let mut router = Router::new()
+            .route(&at("login"), any(login))
+            .route(&at("logout"), any(logout))
+            .route(&at("validate"), any(validate::validate))
+            .route(&at("serviceValidate"), any(validate::service_validate))
+            .route(
+                &at("p3/serviceValidate"),
+                any(validate::p3_service_validate),
+            )
+            .route(&at("assets/{file}"), any(asset))
+            .route(&at(""), any(home));
+        if !prefix.is_empty() {
+            router = router.route(prefix, any(home));
+        }
+        router
+            .fallback(not_found)
+            .layer(middleware::from_fn_with_state(self.state.clone(), guard))
+            .with_state(self.state.clone())
+    }
+
+    /// Waits until every logout message that was begun has been delivered or given up.
+    pub async fn finish_logout_messages(&self) {
+        self.state.messenger.drained().await;
+    }
+}
+
+impl fmt::Debug for Server {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Server")
+            .field("origin", &self.state.origin)
+            .field("prefix", &self.state.prefix)
+            .finish_non_exhaustive()
+    }
+}
+
+async fn home(extract::State(state): extract::State<Arc<State>>) -> Response {
+    redirect(&state, &format!("{}{}/login", state.origin, state.prefix))
+}
+
+async fn asset(
+    extract::State(state): extract::State<Arc<State>>,
+    Path(file): Path<String>,
+    request: Request,
+) -> Response {
+    if ![Method::GET, Method::HEAD].contains(request.method()) {
+        return method_not_allowed("GET, HEAD");
+    }
+    let Some(asset) = state.pages.asset(&file) else {
+        return missing(&state);
+    };
+    let mut response = content(StatusCode::OK, asset.content_type(), asset.bytes());
+    // Its name changes with its content.
+    let forever = HeaderValue::from_static("public, max-age=31536000, immutable");
+    response.headers_mut().insert(CACHE_CONTROL, forever);
+    response
+}
+
+async fn not_found(extract::State(state): extract::State<Arc<State>>) -> Response {
+    missing(&state)
+}
+
+fn missing(state: &State) -> Response {
+    let shown = Page::Error {
+        status: 404,
+        title: "There is no such page",
+        words: "Check the address, or go to the service you want to use.",
+        reference: None,
+    };
+    page(state, StatusCode::NOT_FOUND, &shown)
+}

@@ -1,0 +1,45 @@
+//! What every request handler shares.
+
+use std::{sync::Arc, time::Duration};
+
+use casque_store::{Clock, SharedStore};
+use ipnet::IpNet;
+
+use crate::{
+    http::{Authority, Cookies, FormLimits},
+    pages::Pages,
+    password::PasswordChecker,
+    people::People,
+    registry::Services,
+    secret::Secret,
+    slo::Messenger,
+    sso::Sessions,
+    throttle::Throttle,
+    tickets::Tickets,
+};
+
+/// The parts of a running server.
+#[derive(Debug)]
+pub(crate) struct State {
+    /// The path of the base URL, without a trailing slash: `/cas`, or nothing.
+    pub(crate) prefix: String,
+    /// `scheme://host[:port]` of the base URL.
+    pub(crate) origin: String,
+    pub(crate) authority: Authority,
+    pub(crate) cookies: Cookies,
+    pub(crate) form_limits: FormLimits,
+    /// How long a login form may stay open before it must be loaded again.
+    pub(crate) form_lifetime: Duration,
+    pub(crate) trusted_proxies: Vec<IpNet>,
+    pub(crate) people: Arc<dyn People>,
+    pub(crate) services: Arc<Services>,
+    pub(crate) passwords: PasswordChecker,
+    pub(crate) pages: Pages,
+    pub(crate) store: SharedStore,
+    pub(crate) clock: Arc<dyn Clock>,
+    pub(crate) secret: Secret,
+    pub(crate) sessions: Sessions,
+    pub(crate) tickets: Tickets,
+    pub(crate) throttle: Throttle,
+    pub(crate) messenger: Messenger,
+}

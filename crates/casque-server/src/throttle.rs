@@ -1,0 +1,234 @@
+//! Failed logins are counted per person and per network, in the store (S-060, R-045).
+//!
+//! An attempt is counted before its password is looked at, and taken back when the password was
+//! right: however many attempts run at once, on however many nodes, no more than the limit are
+//! looked at in one window. A browser in which this person has logged in before shows a device
+//! cookie and is counted apart, so that nobody can lock someone else out.
+
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
+
+use casque_store::{Key, KeyHasher, SharedStore, StoreError};
+use icu_normalizer::ComposingNormalizerBorrowed;
+
+use crate::secret::{Secret, hex, random_bytes};
+
+/// How long a browser is remembered as one that a person has logged in from.
+pub(crate) const DEVICE_LIFETIME: Duration = Duration::from_hours(90 * 24);
+
+/// Seconds in [`DEVICE_LIFETIME`], for the cookie.
+pub(crate) const DEVICE_MAX_AGE: u64 = 90 * 24 * 3600;
+
+/// How many failures are allowed in how long.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Limits {
+    pub(crate) per_person: u32,
+    pub(crate) per_network: u32,
+    pub(crate) window: Duration,
+}
+
+/// Counts attempts; the counts are in the store and hold across nodes and restarts.
+#[derive(Debug, Clone)]
+pub(crate) struct Throttle {
+    store: SharedStore,
+    hasher: KeyHasher,
+    limits: Limits,
+}
+
+/// An attempt that was counted and may go on.
+#[derive(Debug)]
+pub(crate) struct Attempt {
+    counted: Vec<(Key, Vec<u8>)>,
+}
+
+/// Whose attempts are counted together.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Who<'a> {
+    /// The name as [`canonical_person`] gives it.
+    pub(crate) person: &'a str,
+    /// The network of the browser.
+    pub(crate) network: &'a str,
+    /// The device, where its cookie is for this person.
+    pub(crate) device: Option<&'a str>,
+}
+
+impl Throttle {
+    pub(crate) fn new(store: SharedStore, hasher: KeyHasher, limits: Limits) -> Self {
+        Self {
+            store,
+            hasher,
+            limits,
+        }
+    }
+
+    /// Counts an attempt, or says how long to wait.
+    pub(crate) async fn begin(
+        &self,
+        who: Who<'_>,
+        now: SystemTime,
+    ) -> Result<Result<Attempt, Duration>, StoreError> {
+        let buckets = match who.device {
+            Some(device) => {
+                let name = [who.person.as_bytes(), b"\0", device.as_bytes()].concat();
+                vec![(
+                    Key::new("fail-device", &name, &self.hasher),
+                    self.limits.per_person,
+                )]
+            }
+            None => vec![
+                (
+                    Key::new("fail-person", who.person.as_bytes(), &self.hasher),
+                    self.limits.per_person,
+                ),
+                (
+                    Key::new("fail-network", who.network.as_bytes(), &self.hasher),
+                    self.limits.per_network,
+                ),
+            ],
+        };
+        let mut attempt = Attempt {
+            counted: Vec::new(),
+        };
+        for (key, limit) in buckets {
+            let member = member(now + self.limits.window);
+            let count = self
+                .store
+                .append(&key, member.clone(), now + self.limits.window)
+                .await?;
+            attempt.counted.push((key, member));
+            if count > limit as usize {
+                let wait = self.wait(&key, limit, now).await?;
+                // A refused attempt must not lengthen the wait of the person it names.
+                self.forget(attempt).await?;
+                return Ok(Err(wait));
+            }
+        }
+        Ok(Ok(attempt))
+    }
+
+    /// Takes an attempt back: its password was right, or was never looked at.
+    pub(crate) async fn forget(&self, attempt: Attempt) -> Result<(), StoreError> {
+        for (key, member) in attempt.counted {
+            self.store.remove_member(&key, &member).await?;
+        }
+        Ok(())
+    }
+
+    /// Until one of the counted failures is too old to count.
+    async fn wait(&self, key: &Key, limit: u32, now: SystemTime) -> Result<Duration, StoreError> {
+        let mut ends: Vec<u64> = self
+            .store
+            .members(key)
+            .await?
+            .iter()
+            .filter_map(|member| end_of(member))
+            .collect();
+        ends.sort_unstable();
+        let frees = ends.len().saturating_sub(limit as usize + 1);
+        let end = ends.get(frees).map_or(now + self.limits.window, |end| {
+            UNIX_EPOCH + Duration::from_millis(*end)
+        });
+        Ok(end.duration_since(now).unwrap_or_default())
+    }
+}
+
+/// The moment in front makes the wait known; the rest keeps attempts of one moment apart.
+fn member(end: SystemTime) -> Vec<u8> {
+    let millis = end
+        .duration_since(UNIX_EPOCH)
+        .unwrap_or_default()
+        .as_millis();
+    let millis = u64::try_from(millis).unwrap_or(u64::MAX);
+    [millis.to_be_bytes(), random_bytes()].concat()
+}
+
+fn end_of(member: &[u8]) -> Option<u64> {
+    Some(u64::from_be_bytes(*member.first_chunk()?))
+}
+
+/// The name that attempts are counted under: blanks, case and compatibility forms do not make
+/// another person (GHSA-hjj4-hfjm-fmrj). Only for counting: who someone is, is never folded (S-018).
+pub(crate) fn canonical_person(username: &str) -> String {
+    let nfkc = ComposingNormalizerBorrowed::new_nfkc();
+    let lower = nfkc.normalize(username).to_lowercase();
+    nfkc.normalize(&lower)
+        .chars()
+        .filter(|c| !c.is_whitespace() && !c.is_control() && !is_invisible(*c))
+        .collect()
+}
+
+/// Format characters that fonts show as nothing.
+fn is_invisible(c: char) -> bool {
+    matches!(c, '\u{ad}' | '\u{34f}' | '\u{61c}' | '\u{180e}' | '\u{200b}'..='\u{200f}'
+        | '\u{202a}'..='\u{202e}' | '\u{2060}'..='\u{206f}' | '\u{fe00}'..='\u{fe0f}' | '\u{feff}')
+}
+
+/// Makes the value of a device cookie: it names nobody, and is good for this person alone (SC-017).
+pub(crate) fn device_cookie(secret: &Secret, person: &str, now: SystemTime) -> String {
+    let id = hex(&random_bytes::<16>());
+    let made = now.duration_since(UNIX_EPOCH).unwrap_or_default().as_secs();
+    let made = format!("{made:x}");
+    let mac = secret.mac(
+        "device",
+        &[person.as_bytes(), id.as_bytes(), made.as_bytes()],
+    );
+    format!("{id}-{made}-{}", hex(&mac))
+}
+
+/// The device of a cookie, if it was made for this person and is not too old.
+pub(crate) fn known_device<'c>(
+    secret: &Secret,
+    person: &str,
+    cookie: &'c str,
+    now: SystemTime,
+) -> Option<&'c str> {
+    let mut parts = cookie.split('-');
+    let (id, made, mac) = (parts.next()?, parts.next()?, parts.next()?);
+    let seconds = u64::from_str_radix(made, 16).ok()?;
+    let made_at = UNIX_EPOCH.checked_add(Duration::from_secs(seconds))?;
+    let fresh = now
+        .duration_since(made_at)
+        .is_ok_and(|age| age < DEVICE_LIFETIME);
+    let ours = secret.is_mac(
+        mac,
+        "device",
+        &[person.as_bytes(), id.as_bytes(), made.as_bytes()],
+    );
+    (parts.next().is_none() && fresh && ours).then_some(id)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn disguises_of_a_name_are_one_bucket() {
+        for name in [
+            "alice",
+            "ALICE",
+            " alice ",
+            "\u{ff41}lice",
+            "al\u{200b}ice",
+            "Alic\u{212f}",
+        ] {
+            assert_eq!(canonical_person(name), "alice", "{name:?}");
+        }
+        assert_ne!(
+            canonical_person("аlice"),
+            "alice",
+            "a Cyrillic letter is another name"
+        );
+    }
+
+    #[test]
+    fn device_cookies_are_for_one_person_and_a_time() {
+        let key = Secret::new(KeyHasher::new(&[1; 32]));
+        let now = UNIX_EPOCH + Duration::from_secs(1_700_000_000);
+        let cookie = device_cookie(&key, "alice", now);
+        assert!(known_device(&key, "alice", &cookie, now).is_some());
+        assert!(known_device(&key, "alice", &cookie, now + DEVICE_LIFETIME).is_none());
+        assert!(known_device(&key, "bob", &cookie, now).is_none());
+        assert!(known_device(&key, "alice", &format!("{cookie}-"), now).is_none());
+        assert!(known_device(&key, "alice", "", now).is_none());
+        assert!(!cookie.contains("alice"));
+    }
+}

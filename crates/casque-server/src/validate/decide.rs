@@ -1,0 +1,190 @@
+//! The checks of a validation in their order, as functions of their inputs.
+
+use casque_proto::{
+    Endpoint, FailureCode, Format, RegistryUrl, ServiceTicket, TicketError, TicketKind,
+};
+
+use crate::{
+    http::Parameters, login::LONGEST_SERVICE, people::Person, registry::Service, sso::Session,
+    tickets::Grant,
+};
+
+/// A validation request that passed the checks which consume nothing.
+#[derive(Debug)]
+pub(super) struct Question {
+    pub(super) endpoint: Endpoint,
+    pub(super) ticket: ServiceTicket,
+    /// The service in canonical form; none where it is no service any registry could know.
+    pub(super) service: Option<RegistryUrl>,
+    pub(super) renew: bool,
+    /// A proxy-granting ticket is asked for.
+    pub(super) wants_proxying: bool,
+}
+
+/// Why a validation fails: a CAS code and words, which never echo what was sent (S-031).
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) struct Refusal {
+    pub(super) code: Code,
+    pub(super) words: &'static str,
+}
+
+/// The codes this server gives on validation (section 11).
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Code {
+    InvalidRequest,
+    InvalidTicketSpec,
+    InvalidTicket,
+    InvalidService,
+    UnauthorizedService,
+    UnauthorizedServiceProxy,
+    InternalError,
+}
+
+impl From<Code> for FailureCode {
+    fn from(code: Code) -> Self {
+        match code {
+            Code::InvalidRequest => Self::InvalidRequest,
+            Code::InvalidTicketSpec => Self::InvalidTicketSpec,
+            Code::InvalidTicket => Self::InvalidTicket,
+            Code::InvalidService => Self::InvalidService,
+            Code::UnauthorizedService => Self::UnauthorizedService,
+            Code::UnauthorizedServiceProxy => Self::UnauthorizedServiceProxy,
+            Code::InternalError => Self::InternalError,
+        }
+    }
+}
+
+const fn refuse<T>(code: Code, words: &'static str) -> Result<T, Refusal> {
+    Err(Refusal { code, words })
+}
+
+/// The format of the answer: what `format` asks for where it can be read, else XML.
+pub(super) fn format(parameters: &Parameters) -> Result<Format, Refusal> {
+    match parameters.text("format") {
+        None => Ok(Format::Xml),
+        Some(format) if format.eq_ignore_ascii_case("XML") => Ok(Format::Xml),
+        Some(format) if format.eq_ignore_ascii_case("JSON") => Ok(Format::Json),
+        Some(_) => refuse(
+            Code::InvalidRequest,
+            "The parameter format must be XML or JSON.",
+        ),
+    }
+}
+
+impl Question {
+    /// Steps 1 and 2: what is asked, and whether the ticket can be one at all.
+    pub(super) fn read(endpoint: Endpoint, parameters: &Parameters) -> Result<Self, Refusal> {
+        let Some(service) = parameters.text("service") else {
+            return refuse(Code::InvalidRequest, "The parameter service is required.");
+        };
+        let Some(ticket) = parameters.text("ticket") else {
+            return refuse(Code::InvalidRequest, "The parameter ticket is required.");
+        };
+        if service.len() > LONGEST_SERVICE {
+            return refuse(Code::InvalidRequest, "The parameter service is too long.");
+        }
+        let ticket = match ServiceTicket::parse(&ticket) {
+            Ok(ticket) => ticket,
+            // it is left alone, whether or not there is such a ticket.
+            Err(TicketError::WrongKind(_)) => {
+                return refuse(Code::InvalidTicket, "This is a ticket of another kind.");
+            }
+            Err(_) => {
+                return refuse(Code::InvalidTicketSpec, "This is not the form of a ticket.");
+            }
+        };
+        Ok(Self {
+            endpoint,
+            ticket,
+            service: RegistryUrl::parse(&service).ok(),
+            renew: parameters.flag("renew"),
+            wants_proxying: endpoint != Endpoint::Validate && parameters.text("pgtUrl").is_some(),
+        })
+    }
+}
+
+/// What is known when a ticket has been taken.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Known<'a> {
+    /// What the ticket stood for; none where it was unknown, used or too old.
+    pub(super) grant: Option<&'a Grant>,
+    /// Its session, if that is alive.
+    pub(super) session: Option<&'a Session>,
+    /// The service, if it is registered and enabled.
+    pub(super) service: Option<&'a Service>,
+    /// The person of the session, if they may still log in.
+    pub(super) person: Option<&'a Person>,
+}
+
+/// What an accepted ticket proves.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Accepted<'a> {
+    pub(super) grant: &'a Grant,
+    pub(super) session: &'a Session,
+    pub(super) service: &'a Service,
+    pub(super) person: &'a Person,
+}
+
+impl Question {
+    /// Whether the ticket was issued for the service that shows it.
+    pub(super) fn is_about(&self, grant: &Grant) -> bool {
+        self.service
+            .as_ref()
+            .is_some_and(|url| url.canonical() == grant.service)
+    }
+}
+
+/// Steps 4 to 9: whether the ticket, which is spent by now, proves who the person is.
+pub(super) fn judge<'a>(question: &Question, known: Known<'a>) -> Result<Accepted<'a>, Refusal> {
+    let Some(grant) = known.grant else {
+        return refuse(
+            Code::InvalidTicket,
+            "The ticket is not recognized: unknown, used before, or too old.",
+        );
+    };
+    let Some(session) = known.session else {
+        return refuse(Code::InvalidTicket, "The session of this ticket has ended.");
+    };
+    if question.ticket.kind() == TicketKind::Proxy {
+        return refuse(
+            Code::InvalidTicket,
+            "This is a proxy ticket, which is not accepted here.",
+        );
+    }
+    if !question.is_about(grant) {
+        return refuse(
+            Code::InvalidService,
+            "The ticket was issued for another service.",
+        );
+    }
+    let Some(service) = known.service else {
+        return refuse(
+            Code::UnauthorizedService,
+            "The service is not registered here any more.",
+        );
+    };
+    let Some(person) = known.person else {
+        return refuse(
+            Code::UnauthorizedService,
+            "This person may not use the service any more.",
+        );
+    };
+    if question.renew && !grant.fresh {
+        return refuse(
+            Code::InvalidTicket,
+            "The ticket was not issued for a new login.",
+        );
+    }
+    if question.wants_proxying {
+        return refuse(
+            Code::UnauthorizedServiceProxy,
+            "This service may not act as a proxy.",
+        );
+    }
+    Ok(Accepted {
+        grant,
+        session,
+        service,
+        person,
+    })
+}

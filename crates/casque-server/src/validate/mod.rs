@@ -1,0 +1,205 @@
+//! Validation: whose ticket is this? (protocol sections 8, 9 and 11)
+
+mod decide;
+
+use std::{sync::Arc, time::SystemTime};
+
+use axum::{extract, response::Response};
+use casque_proto::{
+    Assertion, Attributes, Cas1Response, Endpoint, Failure, Format, ServiceResponse,
+};
+use casque_store::StoreError;
+use http::{Method, StatusCode, Uri};
+
+use self::decide::{Accepted, Code, Known, Question, Refusal, format, judge};
+use crate::{
+    http::{Parameters, content, method_not_allowed},
+    sso::Visit,
+    state::State,
+};
+
+type Shared = extract::State<Arc<State>>;
+
+/// GET `/validate` (CAS 1).
+pub(crate) async fn validate(state: Shared, method: Method, uri: Uri) -> Response {
+    answer(&state, Endpoint::Validate, &method, uri.query()).await
+}
+
+/// GET `/serviceValidate` (CAS 2).
+pub(crate) async fn service_validate(state: Shared, method: Method, uri: Uri) -> Response {
+    answer(&state, Endpoint::ServiceValidate, &method, uri.query()).await
+}
+
+/// GET `/p3/serviceValidate` (CAS 3).
+pub(crate) async fn p3_service_validate(state: Shared, method: Method, uri: Uri) -> Response {
+    answer(&state, Endpoint::P3ServiceValidate, &method, uri.query()).await
+}
+
+/// What an accepted ticket tells the service.
+#[derive(Debug)]
+struct Told {
+    user: String,
+    service: String,
+    authenticated: SystemTime,
+    fresh: bool,
+    attributes: Attributes,
+}
+
+async fn answer(
+    state: &State,
+    endpoint: Endpoint,
+    method: &Method,
+    query: Option<&str>,
+) -> Response {
+    if method != Method::GET {
+        return method_not_allowed("GET");
+    }
+    let mut wanted = Format::Xml;
+    let outcome = match Parameters::from_query(query) {
+        Ok(parameters) => match format(&parameters) {
+            Ok(format) => {
+                wanted = format;
+                ask(state, endpoint, &parameters).await
+            }
+            // CAS 1 knows no format.
+            Err(_) if endpoint == Endpoint::Validate => ask(state, endpoint, &parameters).await,
+            Err(refusal) => Err(refusal),
+        },
+        Err(_) => Err(Refusal {
+            code: Code::InvalidRequest,
+            words: "A parameter is given twice with different values.",
+        }),
+    };
+    let endpoint_name = endpoint.path();
+    match &outcome {
+        Ok(told) => {
+            tracing::info!(user = %told.user, service = %told.service, endpoint_name, "ticket accepted");
+        }
+        Err(refusal) => {
+            tracing::info!(code = ?refusal.code, reason = refusal.words, endpoint_name, "ticket refused");
+        }
+    }
+    match endpoint {
+        Endpoint::Validate => write_cas1(outcome),
+        _ => write(endpoint, wanted, outcome),
+    }
+}
+
+/// All steps of R-094. An unavailable store is INTERNAL_ERROR.
+async fn ask(state: &State, endpoint: Endpoint, parameters: &Parameters) -> Result<Told, Refusal> {
+    let question = Question::read(endpoint, parameters)?;
+    take_and_judge(state, &question)
+        .await
+        .unwrap_or_else(|error| {
+            tracing::error!(
+                error = &error as &dyn std::error::Error,
+                "the store did not answer"
+            );
+            Err(Refusal {
+                code: Code::InternalError,
+                words: "The server cannot answer right now.",
+            })
+        })
+}
+
+async fn take_and_judge(
+    state: &State,
+    question: &Question,
+) -> Result<Result<Told, Refusal>, StoreError> {
+    // Taken first and judged afterwards: whatever the outcome, no second attempt (S-006).
+    let grant = state.tickets.take(&question.ticket).await?;
+    let mut session = None;
+    if let Some(grant) = &grant {
+        if question.is_about(grant) {
+            let visit = Visit {
+                ticket: question.ticket.secret().to_owned(),
+                service: grant.url.clone(),
+            };
+            state
+                .sessions
+                .note(&grant.session, &visit, state.clock.now())
+                .await?;
+        }
+        session = state.sessions.by_id(&grant.session).await?;
+    }
+    let person = session
+        .as_ref()
+        .and_then(|session| state.people.find(&session.user))
+        .filter(|person| !person.disabled);
+    let known = Known {
+        grant: grant.as_ref(),
+        session: session.as_ref(),
+        service: question
+            .service
+            .as_ref()
+            .and_then(|url| state.services.find(url)),
+        person: person.as_ref(),
+    };
+    Ok(judge(question, known).map(|accepted| tell(question.endpoint, accepted)))
+}
+
+/// What the service learns (S-066); answers of CAS 1 and 2 carry no attributes.
+fn tell(endpoint: Endpoint, accepted: Accepted<'_>) -> Told {
+    let Accepted {
+        grant,
+        session,
+        service,
+        person,
+    } = accepted;
+    let mut attributes = Attributes::new();
+    if endpoint == Endpoint::P3ServiceValidate {
+        for (name, values) in service.release(person) {
+            attributes.insert(name, values.iter().cloned());
+        }
+    }
+    Told {
+        user: person.id.clone(),
+        service: service.id.clone(),
+        authenticated: session.authenticated,
+        fresh: grant.fresh,
+        attributes,
+    }
+}
+
+///
+fn write_cas1(outcome: Result<Told, Refusal>) -> Response {
+    let response = match outcome {
+        Ok(told) => Cas1Response::Success { user: told.user },
+        Err(_) => Cas1Response::Failure,
+    };
+    content(
+        StatusCode::OK,
+        "text/plain; charset=UTF-8",
+        response.to_text(),
+    )
+}
+
+/// Failures have status 200 too: many clients look at nothing else.
+fn write(endpoint: Endpoint, format: Format, outcome: Result<Told, Refusal>) -> Response {
+    let response = match outcome {
+        Ok(told) => {
+            let mut assertion = Assertion::builder(told.user);
+            if endpoint == Endpoint::P3ServiceValidate {
+                assertion = assertion
+                    .authentication_date(told.authenticated)
+                    .long_term(false)
+                    .from_new_login(told.fresh)
+                    .attributes(&told.attributes);
+            }
+            ServiceResponse::Success(assertion.build())
+        }
+        Err(refusal) => ServiceResponse::Failure(Failure::new(refusal.code.into(), refusal.words)),
+    };
+    match format {
+        Format::Json => content(
+            StatusCode::OK,
+            "application/json; charset=UTF-8",
+            response.to_json(),
+        ),
+        _ => content(
+            StatusCode::OK,
+            "application/xml; charset=UTF-8",
+            response.to_xml(),
+        ),
+    }
+}
