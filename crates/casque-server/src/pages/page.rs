@@ -143,8 +143,7 @@ impl LoginProblem {
                 "That name and password do not match. Check both, and whether Caps Lock is on."
             }
             Self::StaleForm => {
-                "This page had been open too long or was used before. Please sign in again; \
-                 nothing was sent on."
+                "This page was open for too long, or was used before. Please sign in again."
             }
             Self::TooManyAttempts => {
                 "There were too many attempts. Please wait a few minutes and try again."
