@@ -63,5 +63,7 @@ pub use service_response::{AttributeStyle, Format, ServiceResponse};
 // Single logout, SAML 1.1 and the REST protocol.
 mod instant;
 mod logout;
+pub mod rest;
+pub mod saml;
 
 pub use logout::{JsonpCallback, LogoutDecision, LogoutMessage, LogoutReceiver, LogoutRequest};

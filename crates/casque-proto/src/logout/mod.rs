@@ -9,9 +9,10 @@ mod receive;
 
 use std::time::SystemTime;
 
-use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
+use percent_encoding::utf8_percent_encode;
 
 use self::front_channel::{deflate, inflate};
+use crate::encode::ESCAPED;
 use crate::xml::{Namespace, Reader};
 use crate::{ErrorClass, ReadError, ReadOptions, ServiceTicket, TicketError, body, instant};
 
@@ -222,7 +223,7 @@ impl LogoutMessage {
 
 fn parameter(value: &str) -> String {
     // `+` and `/` of Base64 and every character of XML but letters, digits and `-._~` are encoded.
-    format!("{PARAMETER}={}", utf8_percent_encode(value, FORM_VALUE))
+    format!("{PARAMETER}={}", utf8_percent_encode(value, ESCAPED))
 }
 
 /// `id` as an `ID` of R-080: `[A-Za-z_][A-Za-z0-9_-]*`.
@@ -263,13 +264,6 @@ const SAMLP: &str = "urn:oasis:names:tc:SAML:2.0:protocol";
 const SAML: &str = "urn:oasis:names:tc:SAML:2.0:assertion";
 
 const XML_BLANK: [char; 4] = [' ', '\t', '\r', '\n'];
-
-/// What a form value may hold as it is.
-const FORM_VALUE: &AsciiSet = &NON_ALPHANUMERIC
-    .remove(b'-')
-    .remove(b'.')
-    .remove(b'_')
-    .remove(b'~');
 
 #[cfg(test)]
 mod tests;
