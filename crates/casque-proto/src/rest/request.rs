@@ -79,13 +79,7 @@ impl RestRequest<'_> {
                 (Method::POST, url, credentials(username, password))
             }
         };
-        let mut request = Request::builder().method(method).uri(url);
-        if !form.is_empty() {
-            request = request.header(header::CONTENT_TYPE, "application/x-www-form-urlencoded");
-        }
-        request
-            .body(Bytes::from(form))
-            .expect("base and ticket are bounded and URL-safe")
+        build(method, &url, form)
     }
 }
 
@@ -111,4 +105,14 @@ fn encode(form: &[(&str, &str)]) -> String {
         .map(|(name, value)| format!("{name}={}", utf8_percent_encode(value, ESCAPED)))
         .collect::<Vec<_>>()
         .join("&")
+}
+
+fn build(method: Method, url: &str, form: String) -> Request<Bytes> {
+    let mut request = Request::builder().method(method).uri(url);
+    if !form.is_empty() {
+        request = request.header(header::CONTENT_TYPE, "application/x-www-form-urlencoded");
+    }
+    request
+        .body(Bytes::from(form))
+        .expect("base and ticket are bounded and URL-safe")
 }

@@ -54,10 +54,7 @@ impl TgtCreated {
             TgtBody::Text => (TEXT, self.tgt().secret().to_owned()),
         };
         let mut response = answer(StatusCode::CREATED, media_type, text);
-        let mut location =
-            HeaderValue::from_str(&url).expect("a base URL and a ticket are printable ASCII");
-        location.set_sensitive(true);
-        response.headers_mut().insert(LOCATION, location);
+        response.headers_mut().insert(LOCATION, secret_header(&url));
         response
     }
 }
@@ -145,6 +142,13 @@ pub(super) fn answer(
     headers.insert(CONTENT_TYPE, HeaderValue::from_static(media_type));
     headers.insert(CACHE_CONTROL, HeaderValue::from_static("no-store"));
     response
+}
+
+fn secret_header(url: &str) -> HeaderValue {
+    let mut value =
+        HeaderValue::from_str(url).expect("a base URL and a ticket are printable ASCII");
+    value.set_sensitive(true);
+    value
 }
 
 /// The shape that clients of Apereo's server look for.

@@ -1,5 +1,7 @@
 //! The request to `/samlValidate`.
 
+use std::borrow::Cow;
+
 use bytes::Bytes;
 use http::{Method, Request, header};
 
@@ -67,14 +69,10 @@ impl SamlRequest {
         stamp: &SamlStamp,
     ) -> Request<Bytes> {
         let target = [("TARGET", service.without_fragment())];
-        Request::builder()
-            .method(Method::POST)
-            .uri(base.endpoint_with(Endpoint::SamlValidate, &target))
-            .header(header::CONTENT_TYPE, Self::CONTENT_TYPE)
-            .header(header::ACCEPT, "text/xml")
-            .header("soapaction", Self::SOAP_ACTION)
-            .body(Bytes::from(Self::to_xml(ticket, stamp)))
-            .expect("base and service are bounded, and all but the base is percent-encoded")
+        post(
+            &base.endpoint_with(Endpoint::SamlValidate, &target),
+            Self::to_xml(ticket, stamp),
+        )
     }
 
     /// The envelope an application posts.
@@ -143,6 +141,17 @@ impl SamlRequest {
     }
 }
 
+fn post(url: &str, envelope: String) -> Request<Bytes> {
+    Request::builder()
+        .method(Method::POST)
+        .uri(url)
+        .header(header::CONTENT_TYPE, SamlRequest::CONTENT_TYPE)
+        .header(header::ACCEPT, "text/xml")
+        .header("soapaction", SamlRequest::SOAP_ACTION)
+        .body(Bytes::from(envelope))
+        .expect("base and service are bounded, and all but the base is percent-encoded")
+}
+
 #[derive(Default)]
 struct Found {
     bodies: usize,
@@ -181,7 +190,7 @@ impl Found {
         while let Some(child) = reader.child()? {
             if child.is(Namespace::Saml1Protocol, "Request") {
                 self.requests += 1;
-                self.request_id = reader.attribute("RequestID").map(|id| id.into_owned());
+                self.request_id = reader.attribute("RequestID").map(Cow::into_owned);
                 self.read_request(reader)?;
             } else {
                 reader.skip()?;

@@ -179,6 +179,18 @@ pub(crate) fn shared(name: &str) -> Option<PathBuf> {
     None
 }
 
+/// Hold an outcome against an expectation, member by member; `class_any_of` gives a choice of classes.
+pub(crate) fn compare(outcome: &Value, expected: &Value) -> Result<(), String> {
+    let agrees = |(key, value): (&String, &Value)| match key.as_str() {
+        "class_any_of" => value.as_array().is_some_and(|classes| classes.contains(&outcome["class"])),
+        _ => outcome[key] == *value,
+    };
+    if expected.as_object().expect("an expectation is an object").iter().all(agrees) {
+        return Ok(());
+    }
+    Err(format!("expected {expected}, got {outcome}"))
+}
+
 /// Collects what failed, so that one run names every failing row.
 #[derive(Debug, Default)]
 pub(crate) struct Report {
