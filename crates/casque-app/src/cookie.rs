@@ -58,8 +58,10 @@ impl Cookies {
     pub(crate) fn set(&self, name: &str, value: &str, max_age: Option<u64>) -> HeaderValue {
         let secure = if self.secure { "; Secure" } else { "" };
         let age = max_age.map_or(String::new(), |age| format!("; Max-Age={age}"));
-        HeaderValue::try_from(format!("{name}={value}; Path=/{age}; HttpOnly; SameSite=Lax{secure}"))
-            .expect("cookie names are checked at start and values are base64url")
+        HeaderValue::try_from(format!(
+            "{name}={value}; Path=/{age}; HttpOnly; SameSite=Lax{secure}"
+        ))
+        .expect("cookie names are checked at start and values are base64url")
     }
 
     /// `Set-Cookie` that removes a cookie.
@@ -73,7 +75,10 @@ mod tests {
     use super::*;
 
     fn headers(values: &[&str]) -> HeaderMap {
-        values.iter().map(|v| (COOKIE, HeaderValue::from_str(v).unwrap())).collect()
+        values
+            .iter()
+            .map(|v| (COOKIE, HeaderValue::from_str(v).unwrap()))
+            .collect()
     }
 
     #[test]
@@ -102,8 +107,14 @@ mod tests {
     #[test]
     fn a_flood_of_cookies_is_none() {
         let flood = |n: usize| (0..n).map(|i| format!("c{i}=x; ")).collect::<String>();
-        assert_eq!(find(&headers(&[&(flood(149) + "casque=a")]), "casque"), Some("a"));
-        assert_eq!(find(&headers(&[&(flood(150) + "casque=a")]), "casque"), None);
+        assert_eq!(
+            find(&headers(&[&(flood(149) + "casque=a")]), "casque"),
+            Some("a")
+        );
+        assert_eq!(
+            find(&headers(&[&(flood(150) + "casque=a")]), "casque"),
+            None
+        );
     }
 
     #[test]

@@ -75,7 +75,9 @@ impl Settings {
                     name,
                     "",
                     "it is not set",
-                    &format!("set it in the environment or in .env, for example {name}=\"{example}\""),
+                    &format!(
+                        "set it in the environment or in .env, for example {name}=\"{example}\""
+                    ),
                 )
             })
         };
@@ -148,9 +150,10 @@ fn own_addresses(service: &str, login: Option<&str>) -> Result<(String, String),
         return Ok((origin_of(&service_url), login_path.to_owned()));
     }
     match login_path.strip_prefix(prefix) {
-        Some(rest) if rest.starts_with('/') => {
-            Ok((format!("{}{prefix}", origin_of(&service_url)), rest.to_owned()))
-        }
+        Some(rest) if rest.starts_with('/') => Ok((
+            format!("{}{prefix}", origin_of(&service_url)),
+            rest.to_owned(),
+        )),
         _ => Err(CasError::setting(
             "LOGIN_URL",
             login,
@@ -226,7 +229,9 @@ fn parse_dotenv(text: &str) -> Result<BTreeMap<String, String>, CasError> {
                 "write NAME=value or NAME=\"value\", one a line",
             )
         };
-        let (name, value) = line.split_once('=').ok_or_else(|| fault("there is no `=`"))?;
+        let (name, value) = line
+            .split_once('=')
+            .ok_or_else(|| fault("there is no `=`"))?;
         let name = name.trim();
         let named = |c: char| c.is_ascii_alphanumeric() || matches!(c, '_' | '.' | '-');
         if name.is_empty() || !name.chars().all(named) {
@@ -263,7 +268,14 @@ fn value_of(text: &str) -> Option<String> {
         _ => {
             let comment = text.find(" #").or_else(|| text.find("\t#"));
             let value = comment.map_or(text, |at| &text[..at]);
-            Some(if value.starts_with('#') { "" } else { value.trim_end() }.to_owned())
+            Some(
+                if value.starts_with('#') {
+                    ""
+                } else {
+                    value.trim_end()
+                }
+                .to_owned(),
+            )
         }
     }
 }
@@ -282,7 +294,9 @@ mod tests {
     }
 
     fn three(provider: &str, service: &str, login: &str) -> Result<Settings, CasError> {
-        parse(&format!("CAS_PROVIDER={provider}\nSERVICE_URL={service}\nLOGIN_URL={login}\n"))
+        parse(&format!(
+            "CAS_PROVIDER={provider}\nSERVICE_URL={service}\nLOGIN_URL={login}\n"
+        ))
     }
 
     #[test]
@@ -324,19 +338,59 @@ mod tests {
     fn table_of_addresses() {
         // SERVICE_URL, LOGIN_URL, base and login path, or a part of the message.
         let rows: &[(&str, &str, Result<(&str, &str), &str>)] = &[
-            ("https://a.org", "https://a.org/login", Ok(("https://a.org", "/login"))),
-            ("https://a.org/", "https://a.org/x/in", Ok(("https://a.org", "/x/in"))),
-            ("https://a.org:443", "https://a.org/login", Ok(("https://a.org", "/login"))),
-            ("https://a.org/w", "https://a.org/w/login", Ok(("https://a.org/w", "/login"))),
-            ("https://a.org/w/", "https://a.org/w/login", Ok(("https://a.org/w", "/login"))),
-            ("https://a.org/login", "https://a.org/login", Ok(("https://a.org", "/login"))),
+            (
+                "https://a.org",
+                "https://a.org/login",
+                Ok(("https://a.org", "/login")),
+            ),
+            (
+                "https://a.org/",
+                "https://a.org/x/in",
+                Ok(("https://a.org", "/x/in")),
+            ),
+            (
+                "https://a.org:443",
+                "https://a.org/login",
+                Ok(("https://a.org", "/login")),
+            ),
+            (
+                "https://a.org/w",
+                "https://a.org/w/login",
+                Ok(("https://a.org/w", "/login")),
+            ),
+            (
+                "https://a.org/w/",
+                "https://a.org/w/login",
+                Ok(("https://a.org/w", "/login")),
+            ),
+            (
+                "https://a.org/login",
+                "https://a.org/login",
+                Ok(("https://a.org", "/login")),
+            ),
             ("https://a.org", "", Ok(("https://a.org", "/login"))),
-            ("https://a.org/cas/callback", "", Ok(("https://a.org", "/cas/callback"))),
-            ("https://a.org/w", "https://a.org/ww/login", Err("does not lie below SERVICE_URL")),
+            (
+                "https://a.org/cas/callback",
+                "",
+                Ok(("https://a.org", "/cas/callback")),
+            ),
+            (
+                "https://a.org/w",
+                "https://a.org/ww/login",
+                Err("does not lie below SERVICE_URL"),
+            ),
             ("https://a.org", "https://a.org/", Err("it is the homepage")),
             ("https://a.org", "http://a.org/login", Err("https and http")),
-            ("http://localhost:5000", "http://127.0.0.1:5000/login", Err("host localhost and host 127.0.0.1")),
-            ("https://a.org/?x=1", "https://a.org/login", Err("a query or a fragment")),
+            (
+                "http://localhost:5000",
+                "http://127.0.0.1:5000/login",
+                Err("host localhost and host 127.0.0.1"),
+            ),
+            (
+                "https://a.org/?x=1",
+                "https://a.org/login",
+                Err("a query or a fragment"),
+            ),
             ("ftp://a.org", "https://a.org/login", Err("scheme")),
             ("https://u:p@a.org", "https://a.org/login", Err("user name")),
             ("app.example.org", "https://a.org/login", Err("not a URL")),
@@ -349,7 +403,10 @@ mod tests {
                     assert_eq!((settings.base(), settings.login_path()), (*base, *path));
                 }
                 (Err(part), Err(error)) => {
-                    assert!(error.to_string().contains(part), "{service} {login}: {error}");
+                    assert!(
+                        error.to_string().contains(part),
+                        "{service} {login}: {error}"
+                    );
                 }
                 (expected, got) => panic!("{service} {login}: wanted {expected:?}, got {got:?}"),
             }

@@ -1,0 +1,461 @@
+//! What a request is, and what to do about it: pure functions of values.
+
+use casque_proto::{LoginOptions, LogoutRequest, ReadOptions, ServiceTicket};
+use http::header::{CONTENT_LENGTH, CONTENT_TYPE};
+use http::{HeaderValue, Method, StatusCode};
+
+use crate::answer::{Answer, Reason};
+use crate::app::{App, RequestView};
+use crate::cookie;
+use crate::login::{LoginState, PendingLogin, is_marker};
+use crate::navigation::{from_another_site, is_navigation, may_log_out};
+use crate::pages;
+use crate::policy::{Mode, Policy};
+use crate::session::{Session, Sessions};
+use crate::site::Site;
+
+/// Most bytes of a single logout message (S-048).
+pub const MAX_FORM_BYTES: usize = 16 * 1024;
+
+/// The query parameter that tells the logins of several tabs apart.
+pub(crate) const MARKER: &str = "casque";
+
+/// The value of a session cookie that could be one.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub struct SessionId([u8; 43]);
+
+impl SessionId {
+    pub(crate) fn parse(text: &str) -> Option<Self> {
+        if !Sessions::is_id(text) {
+            return None;
+        }
+        text.as_bytes().try_into().ok().map(Self)
+    }
+
+    pub(crate) fn as_str(&self) -> &str {
+        std::str::from_utf8(&self.0).unwrap_or_default()
+    }
+}
+
+impl std::fmt::Debug for SessionId {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("SessionId(…)")
+    }
+}
+
+/// What to do about a request. [`App::act`] does it.
+#[derive(Debug)]
+#[non_exhaustive]
+pub enum Decision {
+    /// It is the application's. The session, if a cookie names one, is to be looked up.
+    Serve {
+        /// The cookie's value.
+        session: Option<SessionId>,
+    },
+    /// The login page: whoever is not signed in is to be sent to the CAS server.
+    Login(Box<LoginPage>),
+    /// A browser came back with a ticket that it asked for, or may bring unasked.
+    Validate(Box<Callback>),
+    /// A ticket came that this browser did not ask for. Harmless where it is signed in already.
+    StrayTicket {
+        /// The cookie's value.
+        session: Option<SessionId>,
+        /// Which own address.
+        site: usize,
+    },
+    /// A form on the callback path: read up to [`MAX_FORM_BYTES`] of it and ask
+    /// [`App::decide_form`].
+    ReadForm,
+    /// The session is to be ended.
+    Logout {
+        /// The cookie's value.
+        session: Option<SessionId>,
+        /// Which own address.
+        site: usize,
+    },
+    /// Everything is said.
+    Answer(Box<Answer>),
+}
+
+/// A request for the login page.
+#[derive(Debug)]
+pub struct LoginPage {
+    pub(crate) session: Option<SessionId>,
+    pub(crate) site: usize,
+    pub(crate) page: String,
+    pub(crate) state: LoginState,
+}
+
+impl LoginPage {
+    /// The page to return to after the login: path and query.
+    pub fn page(&self) -> &str {
+        &self.page
+    }
+}
+
+/// A ticket to validate, and the login it belongs to.
+#[derive(Debug)]
+pub struct Callback {
+    pub(crate) ticket: ServiceTicket,
+    pub(crate) login: PendingLogin,
+    pub(crate) unsolicited: bool,
+    pub(crate) session: Option<SessionId>,
+    pub(crate) state: LoginState,
+}
+
+impl Callback {
+    /// The ticket.
+    pub fn ticket(&self) -> &ServiceTicket {
+        &self.ticket
+    }
+
+    /// The login it belongs to.
+    pub fn login(&self) -> &PendingLogin {
+        &self.login
+    }
+}
+
+/// What the form of a [`Decision::ReadForm`] is.
+#[derive(Debug)]
+#[non_exhaustive]
+pub enum FormDecision {
+    /// The application's: hand every byte on, untouched (S-081).
+    Serve,
+    /// A message of single logout about this ticket. [`App::single_logout`] does it.
+    SingleLogout(ServiceTicket),
+    /// Everything is said.
+    Answer(Box<Answer>),
+}
+
+impl App {
+    /// Says what a request is. Total, without input or output, and quick.
+    pub fn decide(&self, request: &RequestView<'_>) -> Decision {
+        let (index, site) = self.site(request);
+        let path = site.local_path(request.uri.path());
+        let callback = path == self.0.callback;
+        if callback && let Some(decision) = self.decide_callback(request, index, site) {
+            return decision;
+        }
+        if path == self.0.login && matches!(*request.method, Method::GET | Method::HEAD) {
+            return Decision::Login(Box::new(LoginPage {
+                session: session_id(request, site),
+                site: index,
+                page: self.return_to(request, site),
+                state: self.login_state(request, site),
+            }));
+        }
+        if path == self.0.logout {
+            return self.decide_logout(request, index, site);
+        }
+        Decision::Serve {
+            session: session_id(request, site),
+        }
+    }
+
+    /// Says what the body of a form on the callback path is.
+    pub fn decide_form(&self, request: &RequestView<'_>, body: &[u8]) -> FormDecision {
+        let mut messages = form_urlencoded::parse(body).filter(|(name, _)| name == "logoutRequest");
+        let bad = |why: &str| {
+            tracing::info!(why, "single logout message refused");
+            let answer = Answer::status(StatusCode::BAD_REQUEST, Reason::BadSingleLogout);
+            FormDecision::Answer(Box::new(answer))
+        };
+        let Some((_, message)) = messages.next() else {
+            let query = request.uri.query().unwrap_or_default();
+            return match casque_proto::query::ticket_in_request(query, Some(body)) {
+                Ok(_) => FormDecision::Serve,
+                Err(_) => FormDecision::Answer(Box::new(pages::bad_ticket())),
+            };
+        };
+        if messages.next().is_some() {
+            return bad("the parameter is given twice");
+        }
+        if !self.0.slo_sources.is_empty()
+            && !request
+                .peer
+                .is_some_and(|peer| self.0.slo_sources.iter().any(|n| n.contains(&peer)))
+        {
+            tracing::warn!("single logout message from outside slo_sources");
+            let answer = Answer::status(StatusCode::FORBIDDEN, Reason::BadSingleLogout);
+            return FormDecision::Answer(Box::new(answer));
+        }
+        match LogoutRequest::parse(message.as_bytes(), &ReadOptions::default()) {
+            Ok(message) => match message.session_indexes() {
+                [ticket] => FormDecision::SingleLogout(ticket.clone()),
+                _ => bad("it does not name exactly one ticket"),
+            },
+            Err(error) => bad(error.class().as_str()),
+        }
+    }
+
+    /// Judges whether a request may go on to a route with this policy: `None` means that it may.
+    pub fn access(
+        &self,
+        request: &RequestView<'_>,
+        session: Option<&Session>,
+        policy: &Policy,
+    ) -> Option<Answer> {
+        let now = self.0.clock.now();
+        let renew = match policy.mode() {
+            Mode::Renew { within } => !session.is_some_and(|session| {
+                let age = now.duration_since(session.since()).unwrap_or_default();
+                session.renewed() && age < within
+            }),
+            _ => false,
+        };
+        match session {
+            Some(_) if renew => Some(self.login_needed(request, true)),
+            Some(session) => match policy.allowed() {
+                Some(rule) if !rule.allows(session) => Some(pages::not_allowed(
+                    is_navigation(request.headers),
+                    self.site(request).1,
+                )),
+                _ => None,
+            },
+            None if policy.allowed().is_some() => Some(self.login_needed(request, renew)),
+            None => match policy.mode() {
+                Mode::Optional => None,
+                Mode::Gateway => self.ask_once(request),
+                Mode::Required | Mode::Renew { .. } => Some(self.login_needed(request, renew)),
+            },
+        }
+    }
+
+    /// What whoever is not signed in gets where a login is needed: a page's navigation is sent to
+    /// log in; a form, which is never kept and replayed, gets a page; anything else 401 and JSON.
+    pub fn login_needed(&self, request: &RequestView<'_>, renew: bool) -> Answer {
+        let (index, site) = self.site(request);
+        let login_url = site.url(&self.0.login);
+        if !is_navigation(request.headers) {
+            return Answer::json(
+                StatusCode::UNAUTHORIZED,
+                Reason::LoginNeeded,
+                "log in first",
+                Some(&login_url),
+            );
+        }
+        if *request.method != Method::GET {
+            return pages::form_without_login(&login_url);
+        }
+        let state = self.login_state(request, site);
+        self.start_login(
+            state,
+            self.new_login(index, site.page(request.uri), renew, false),
+        )
+    }
+
+    /// Sends the browser to the CAS server.
+    pub(crate) fn start_login(&self, mut state: LoginState, login: PendingLogin) -> Answer {
+        let site = &self.0.sites[login.site];
+        if !login.gateway && state.loops(&login.page) {
+            state.forget_completed();
+            let again = site
+                .origin
+                .join(&login.page)
+                .map_or_else(|_| site.url("/"), String::from);
+            return pages::login_loop(site, &again).cookie(self.state_cookie(site, state));
+        }
+        let marked = login.gateway;
+        let login = state.start(login, marked);
+        let options = LoginOptions::default()
+            .renew(login.renew)
+            .gateway(login.gateway);
+        let Some(service) = self.service_of(&login) else {
+            return Answer::status(StatusCode::INTERNAL_SERVER_ERROR, Reason::ValidationFailed);
+        };
+        Answer::redirect(
+            self.0.client.login_url(&service, &options),
+            Reason::LoginStarted,
+        )
+        .cookie(self.state_cookie(site, state))
+    }
+
+    pub(crate) fn new_login(
+        &self,
+        site: usize,
+        page: String,
+        renew: bool,
+        gateway: bool,
+    ) -> PendingLogin {
+        PendingLogin {
+            marker: None,
+            page,
+            site,
+            started: self.seconds(),
+            refused: 0,
+            renew,
+            gateway,
+        }
+    }
+
+    /// The `Set-Cookie` that keeps the login state, or removes its cookie where nothing is left.
+    pub(crate) fn state_cookie(&self, site: &Site, state: LoginState) -> HeaderValue {
+        match state.seal(&self.0.ring) {
+            Some((value, age)) => site.cookies.set(&site.cookies.login, &value, Some(age)),
+            None => site.cookies.remove(&site.cookies.login),
+        }
+    }
+
+    /// The absolute URL of a page of our own, or of the landing page where it is not one.
+    pub(crate) fn checked_page(&self, site: &Site, page: &str) -> String {
+        let callback = site.public_path(&self.0.callback);
+        match casque_proto::return_to::check(page, &site.origin, &callback) {
+            casque_proto::return_to::Decision::Accept(location) => location,
+            _ => site.url(&self.0.landing),
+        }
+    }
+
+    fn decide_callback(
+        &self,
+        request: &RequestView<'_>,
+        index: usize,
+        site: &Site,
+    ) -> Option<Decision> {
+        match *request.method {
+            Method::GET => {}
+            Method::POST => return is_small_form(request).then_some(Decision::ReadForm),
+            _ => return None,
+        }
+        let query = request.uri.query().unwrap_or_default();
+        let ticket = match casque_proto::query::ticket_in_request(query, None) {
+            Ok(ticket) => ticket,
+            Err(_) => return Some(Decision::Answer(Box::new(pages::bad_ticket()))),
+        };
+        let marker = marker_in(query);
+        if ticket.is_none() && marker.is_none() {
+            return None;
+        }
+        let mut state = self.login_state(request, site);
+        let login = state.finish(marker.as_deref());
+        let session = session_id(request, site);
+        let Some(ticket) = ticket else {
+            return Some(self.returned_without_ticket(site, state, login));
+        };
+        let (login, unsolicited) = match login {
+            Some(login) if login.site < self.0.sites.len() => (login, false),
+            _ if self.0.allow_unsolicited && marker.is_none() => {
+                let page = site.public_path(&self.0.landing);
+                (self.new_login(index, page, false, false), true)
+            }
+            _ => {
+                return Some(Decision::StrayTicket {
+                    session,
+                    site: index,
+                });
+            }
+        };
+        let callback = Callback {
+            ticket,
+            login,
+            unsolicited,
+            session,
+            state,
+        };
+        Some(Decision::Validate(Box::new(callback)))
+    }
+
+    /// A gateway attempt whose answer is that the CAS server knows nobody here.
+    fn returned_without_ticket(
+        &self,
+        site: &Site,
+        mut state: LoginState,
+        login: Option<PendingLogin>,
+    ) -> Decision {
+        let answer = match login {
+            Some(login) => {
+                if login.gateway {
+                    state.gateway_returned(self.seconds());
+                }
+                let location = self.checked_page(site, &login.page);
+                Answer::redirect(location, Reason::GatewayReturned)
+                    .cookie(self.state_cookie(site, state))
+            }
+            None => pages::cookies_refused(site),
+        };
+        Decision::Answer(Box::new(answer))
+    }
+
+    fn decide_logout(&self, request: &RequestView<'_>, index: usize, site: &Site) -> Decision {
+        let get = *request.method == Method::GET;
+        if !get && *request.method != Method::POST {
+            return Decision::Serve {
+                session: session_id(request, site),
+            };
+        }
+        if get && !may_log_out(request.headers) {
+            let answer = Answer::status(StatusCode::FORBIDDEN, Reason::LogoutNotByNavigation);
+            return Decision::Answer(Box::new(answer));
+        }
+        if from_another_site(request.headers) {
+            let (logout, home) = (site.url(&self.0.logout), site.url("/"));
+            return Decision::Answer(Box::new(pages::confirm_logout(&logout, &home)));
+        }
+        Decision::Logout {
+            session: session_id(request, site),
+            site: index,
+        }
+    }
+
+    /// Asks the CAS server whether it knows this browser, unless it was asked lately.
+    fn ask_once(&self, request: &RequestView<'_>) -> Option<Answer> {
+        if *request.method != Method::GET || !is_navigation(request.headers) {
+            return None;
+        }
+        let (index, site) = self.site(request);
+        let state = self.login_state(request, site);
+        if state.gateway_tried() {
+            return None;
+        }
+        let login = self.new_login(index, site.page(request.uri), false, true);
+        Some(self.start_login(state, login))
+    }
+
+    /// The page that a request for the login page wants to return to.
+    fn return_to(&self, request: &RequestView<'_>, site: &Site) -> String {
+        let query = request.uri.query().unwrap_or_default();
+        let mut asked =
+            form_urlencoded::parse(query.as_bytes()).filter(|(name, _)| name == "return_to");
+        match (asked.next(), asked.next()) {
+            (Some((_, page)), None) => page.into_owned(),
+            _ => site.public_path(&self.0.landing),
+        }
+    }
+
+    pub(crate) fn login_state(&self, request: &RequestView<'_>, site: &Site) -> LoginState {
+        let cookie = cookie::find(request.headers, &site.cookies.login);
+        LoginState::open(&self.0.ring, cookie, self.seconds())
+    }
+}
+
+fn session_id(request: &RequestView<'_>, site: &Site) -> Option<SessionId> {
+    cookie::find(request.headers, &site.cookies.session).and_then(SessionId::parse)
+}
+
+/// The marker in a callback's query: given once and well-formed.
+fn marker_in(query: &str) -> Option<String> {
+    let mut markers = form_urlencoded::parse(query.as_bytes()).filter(|(name, _)| name == MARKER);
+    match (markers.next(), markers.next()) {
+        (Some((_, marker)), None) if is_marker(&marker) => Some(marker.into_owned()),
+        _ => None,
+    }
+}
+
+/// Whether a body could be a message of single logout at all; all others stream through (S-081).
+fn is_small_form(request: &RequestView<'_>) -> bool {
+    let form = request
+        .headers
+        .get(CONTENT_TYPE)
+        .and_then(|v| v.to_str().ok())
+        .is_some_and(|text| {
+            let media = text.split(';').next().unwrap_or_default().trim();
+            media.eq_ignore_ascii_case("application/x-www-form-urlencoded")
+        });
+    let length = request
+        .headers
+        .get(CONTENT_LENGTH)
+        .and_then(|v| v.to_str().ok());
+    let small = length
+        .and_then(|text| text.parse::<usize>().ok())
+        .is_none_or(|n| n <= MAX_FORM_BYTES);
+    form && small
+}

@@ -1,0 +1,379 @@
+//! Sessions of the application: opaque ids in a cookie, records in the store.
+//!
+//! Three kinds of thing lie in the store, each under a keyed hash:
+//!
+//! - the *session*, found by the cookie: who is signed in;
+//! - the *family*, a set: under which ids this sign-in lives now;
+//! - the *ticket*, a set: which family a service ticket began.
+//!
+//! Single logout goes from ticket to family to session, and a new id only changes the family. So
+//! changing the id, which stops session fixation, does not break single logout (S-055, R-091).
+
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, OnceLock};
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
+
+use casque_proto::Attributes;
+use casque_store::{Clock, Key, SharedStore, StoreError};
+use sha2::{Digest as _, Sha256};
+
+use crate::keys::{KeyRing, random, random_id};
+
+const SESSION: &str = "app-session";
+const FAMILY: &str = "app-family";
+const TICKET: &str = "app-ticket";
+
+/// Characters of a session id: 256 bits as base64url.
+const ID_CHARS: usize = 43;
+
+/// Expired records removed at each login, so that a store without a sweeper stays small.
+const SWEEP: usize = 64;
+
+type Digest32 = [u8; 32];
+
+/// Someone who is signed in at the application, as the store remembers it.
+#[derive(Debug)]
+pub struct Session {
+    record: Vec<u8>,
+    created: SystemTime,
+    fresh: bool,
+    family: Digest32,
+    ticket: Digest32,
+    name: std::ops::Range<usize>,
+    attributes: OnceLock<Attributes>,
+}
+
+impl Session {
+    /// The user's name, exactly as the CAS server gave it (S-018).
+    pub fn name(&self) -> &str {
+        std::str::from_utf8(&self.record[self.name.clone()]).unwrap_or_default()
+    }
+
+    /// The attributes that the CAS server released at login.
+    pub fn attributes(&self) -> &Attributes {
+        self.attributes
+            .get_or_init(|| read_attributes(&self.record[self.name.end..]).unwrap_or_default())
+    }
+
+    /// When the user came in.
+    pub fn since(&self) -> SystemTime {
+        self.created
+    }
+
+    /// Whether the login asked for credentials anew (`renew`), and the server confirmed it.
+    pub fn renewed(&self) -> bool {
+        self.fresh
+    }
+
+    fn read(record: Vec<u8>) -> Option<Self> {
+        let mut rest = record.as_slice();
+        let (1, created, fresh) = (
+            take::<1>(&mut rest)?[0],
+            take(&mut rest)?,
+            take::<1>(&mut rest)?,
+        ) else {
+            return None;
+        };
+        let created = UNIX_EPOCH + Duration::from_millis(u64::from_be_bytes(created));
+        let (family, ticket) = (take(&mut rest)?, take(&mut rest)?);
+        let length = usize::try_from(u32::from_be_bytes(take(&mut rest)?)).ok()?;
+        let start = record.len() - rest.len();
+        let name = start..start.checked_add(length)?;
+        let text = std::str::from_utf8(record.get(name.clone())?).ok()?;
+        if text.is_empty() {
+            return None;
+        }
+        Some(Self {
+            created,
+            fresh: fresh == [1],
+            family,
+            ticket,
+            name,
+            attributes: OnceLock::new(),
+            record,
+        })
+    }
+}
+
+/// A login that the CAS server has confirmed, to be made a session.
+#[derive(Debug)]
+pub(crate) struct NewSession<'a> {
+    pub(crate) user: &'a str,
+    pub(crate) attributes: &'a Attributes,
+    pub(crate) ticket: &'a str,
+    pub(crate) fresh: bool,
+}
+
+impl NewSession<'_> {
+    fn write(&self, created: SystemTime, family: &Digest32) -> Vec<u8> {
+        let millis = created
+            .duration_since(UNIX_EPOCH)
+            .unwrap_or_default()
+            .as_millis();
+        let millis = u64::try_from(millis).unwrap_or(u64::MAX);
+        let mut record = Vec::with_capacity(256);
+        record.push(1);
+        record.extend(millis.to_be_bytes());
+        record.push(u8::from(self.fresh));
+        record.extend(family);
+        record.extend(digest(self.ticket.as_bytes()));
+        push_text(&mut record, self.user);
+        for (name, values) in self.attributes.iter() {
+            push_text(&mut record, name);
+            push_length(&mut record, values.len());
+            for value in values {
+                push_text(&mut record, value);
+            }
+        }
+        record
+    }
+}
+
+fn push_length(record: &mut Vec<u8>, length: usize) {
+    let length = u32::try_from(length).expect("the reader's limits are far below 4 GiB");
+    record.extend(length.to_be_bytes());
+}
+
+fn push_text(record: &mut Vec<u8>, text: &str) {
+    push_length(record, text.len());
+    record.extend(text.as_bytes());
+}
+
+fn read_attributes(mut rest: &[u8]) -> Option<Attributes> {
+    let mut attributes = Attributes::default();
+    while !rest.is_empty() {
+        let name = take_text(&mut rest)?;
+        for _ in 0..u32::from_be_bytes(take(&mut rest)?) {
+            attributes.push(name, take_text(&mut rest)?);
+        }
+    }
+    Some(attributes)
+}
+
+fn take<const N: usize>(rest: &mut &[u8]) -> Option<[u8; N]> {
+    let (found, after) = rest.split_first_chunk::<N>()?;
+    *rest = after;
+    Some(*found)
+}
+
+fn take_text<'a>(rest: &mut &'a [u8]) -> Option<&'a str> {
+    let length = usize::try_from(u32::from_be_bytes(take(rest)?)).ok()?;
+    let (found, after) = rest.split_at_checked(length)?;
+    *rest = after;
+    std::str::from_utf8(found).ok()
+}
+
+fn digest(bytes: &[u8]) -> Digest32 {
+    Sha256::digest(bytes).into()
+}
+
+/// The application's sessions in a store.
+#[derive(Debug)]
+pub(crate) struct Sessions {
+    store: SharedStore,
+    clock: Arc<dyn Clock>,
+    ring: KeyRing,
+    absolute: Duration,
+    idle: Duration,
+    touches: Touches,
+}
+
+impl Sessions {
+    pub(crate) fn new(
+        store: SharedStore,
+        clock: Arc<dyn Clock>,
+        ring: KeyRing,
+        absolute: Duration,
+        idle: Duration,
+    ) -> Self {
+        let touches = Touches::new();
+        Self {
+            store,
+            clock,
+            ring,
+            absolute,
+            idle,
+            touches,
+        }
+    }
+
+    /// Whether text can be a session id at all; anything else never reaches the store.
+    pub(crate) fn is_id(text: &str) -> bool {
+        text.len() == ID_CHARS
+            && text
+                .bytes()
+                .all(|b| b.is_ascii_alphanumeric() || matches!(b, b'-' | b'_'))
+    }
+
+    /// The live session of a cookie. One read of the store, and a touch when a tenth of the idle
+    /// time has passed since the last.
+    pub(crate) async fn find(&self, id: &str) -> Result<Option<Arc<Session>>, StoreError> {
+        let handle = digest(id.as_bytes());
+        for hasher in self.ring.hashers() {
+            let key = Key::new(SESSION, &handle, hasher);
+            let Some(record) = self.store.get(&key).await? else {
+                continue;
+            };
+            let Some(session) = Session::read(record) else {
+                continue;
+            };
+            let now = self.clock.now();
+            if now >= session.created + self.absolute {
+                return Ok(None);
+            }
+            if self.touches.due(&key, now, self.idle / 10) {
+                match self
+                    .store
+                    .touch(&key, self.deadline(session.created, now))
+                    .await
+                {
+                    Ok(true) => {}
+                    Ok(false) => return Ok(None),
+                    Err(error) => tracing::warn!(%error, "a session's idle time was not renewed"),
+                }
+            }
+            return Ok(Some(Arc::new(session)));
+        }
+        Ok(None)
+    }
+
+    /// Makes a session with a new id (S-055), and only now the ticket's entry for single logout
+    ///
+    pub(crate) async fn create(&self, new: &NewSession<'_>) -> Result<String, StoreError> {
+        if let Err(error) = self.store.sweep(SWEEP).await {
+            tracing::warn!(%error, "expired sessions stay for now");
+        }
+        let now = self.clock.now();
+        let end = now + self.absolute;
+        let id = random_id();
+        let family = random::<32>();
+        let handle = digest(id.as_bytes());
+        let hasher = self.ring.current();
+        let family_key = Key::new(FAMILY, &family, hasher);
+        let session_key = Key::new(SESSION, &handle, hasher);
+        self.store.append(&family_key, handle.to_vec(), end).await?;
+        let record = new.write(now, &family);
+        self.store
+            .create(&session_key, record, self.deadline(now, now))
+            .await?;
+        let ticket_key = Key::new(TICKET, &digest(new.ticket.as_bytes()), hasher);
+        self.store.append(&ticket_key, family.to_vec(), end).await?;
+        Ok(id)
+    }
+
+    /// Ends the session of a cookie. Tells whether there was one.
+    pub(crate) async fn end(&self, id: &str) -> Result<bool, StoreError> {
+        let handle = digest(id.as_bytes());
+        for hasher in self.ring.hashers() {
+            let key = Key::new(SESSION, &handle, hasher);
+            let Some(session) = self.store.take(&key).await?.and_then(Session::read) else {
+                continue;
+            };
+            for hasher in self.ring.hashers() {
+                let ticket = Key::new(TICKET, &session.ticket, hasher);
+                self.store.remove_member(&ticket, &session.family).await?;
+            }
+            self.end_family(&session.family).await?;
+            return Ok(true);
+        }
+        Ok(false)
+    }
+
+    /// Ends the sessions that a service ticket began, and tells how many ids that were.
+    pub(crate) async fn end_by_ticket(&self, ticket: &str) -> Result<usize, StoreError> {
+        let ticket = digest(ticket.as_bytes());
+        let mut ended = 0;
+        for hasher in self.ring.hashers() {
+            let key = Key::new(TICKET, &ticket, hasher);
+            for family in self.store.take_members(&key).await? {
+                ended += self.end_family(&family).await?;
+            }
+        }
+        Ok(ended)
+    }
+
+    /// Gives the session of a cookie a new id. The old one is worth nothing at once.
+    pub(crate) async fn rotate(&self, id: &str) -> Result<Option<String>, StoreError> {
+        let handle = digest(id.as_bytes());
+        for hasher in self.ring.hashers() {
+            let old_key = Key::new(SESSION, &handle, hasher);
+            let Some(session) = self.store.get(&old_key).await?.and_then(Session::read) else {
+                continue;
+            };
+            let now = self.clock.now();
+            let new_id = random_id();
+            let new_handle = digest(new_id.as_bytes());
+            let new_key = Key::new(SESSION, &new_handle, hasher);
+            let family = Key::new(FAMILY, &session.family, hasher);
+            let end = session.created + self.absolute;
+            // The family knows the new id before it exists, and is asked again after: a single
+            // logout in between ends the new id too.
+            self.store.append(&family, new_handle.to_vec(), end).await?;
+            let Some(record) = self.store.take(&old_key).await? else {
+                self.store.remove_member(&family, &new_handle).await?;
+                return Ok(None);
+            };
+            let deadline = self.deadline(session.created, now);
+            self.store.create(&new_key, record, deadline).await?;
+            let members = self.store.members(&family).await?;
+            if !members.iter().any(|member| member == &new_handle) {
+                self.store.delete(&new_key).await?;
+                return Ok(None);
+            }
+            self.store.remove_member(&family, &handle).await?;
+            return Ok(Some(new_id));
+        }
+        Ok(None)
+    }
+
+    async fn end_family(&self, family: &[u8]) -> Result<usize, StoreError> {
+        let mut ended = 0;
+        for hasher in self.ring.hashers() {
+            for handle in self
+                .store
+                .take_members(&Key::new(FAMILY, family, hasher))
+                .await?
+            {
+                for hasher in self.ring.hashers() {
+                    let key = Key::new(SESSION, &handle, hasher);
+                    ended += usize::from(self.store.delete(&key).await?);
+                }
+            }
+        }
+        Ok(ended)
+    }
+
+    fn deadline(&self, created: SystemTime, now: SystemTime) -> SystemTime {
+        (created + self.absolute).min(now + self.idle)
+    }
+}
+
+/// When this process last renewed which session's idle time, without a lock and in fixed memory.
+///
+/// Each slot packs 32 bits of a key's hash and the time. Two sessions in one slot only cause a
+/// renewal more than needed.
+#[derive(Debug)]
+struct Touches(Box<[AtomicU64]>);
+
+const TOUCH_SLOTS: usize = 4096;
+
+impl Touches {
+    fn new() -> Self {
+        Self((0..TOUCH_SLOTS).map(|_| AtomicU64::new(0)).collect())
+    }
+
+    fn due(&self, key: &Key, now: SystemTime, every: Duration) -> bool {
+        let [a, b, c, d, e, f, ..] = *key.digest();
+        let slot = &self.0[usize::from(u16::from_be_bytes([a, b])) % TOUCH_SLOTS];
+        let mark = u64::from(u32::from_be_bytes([c, d, e, f])) << 32;
+        let seconds = now.duration_since(UNIX_EPOCH).unwrap_or_default().as_secs() & 0xffff_ffff;
+        let last = slot.load(Ordering::Relaxed);
+        let known = last & !0xffff_ffff == mark && last != 0;
+        let since = seconds.wrapping_sub(last & 0xffff_ffff);
+        if known && since < every.as_secs().max(1) {
+            return false;
+        }
+        slot.store(mark | seconds, Ordering::Relaxed);
+        true
+    }
+}

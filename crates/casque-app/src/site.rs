@@ -1,0 +1,258 @@
+//! One own address of the application, and the paths below it.
+
+use casque_proto::ServiceUrl;
+use http::{HeaderMap, Uri, Version};
+use url::Url;
+
+use crate::cookie::Cookies;
+use crate::error::CasError;
+
+/// Whether the path prefix of a base URL still stands in the requests that arrive.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum PathPrefix {
+    /// Looked at in each request: a path that begins with the prefix keeps it, any other has lost it.
+    #[default]
+    Either,
+    /// Requests arrive as the browser sent them.
+    Kept,
+    /// A proxy, or a router that nests this application, has removed the prefix.
+    Stripped,
+}
+
+/// One base URL of the application: where browsers find it, by configuration and never from
+/// `Host` or `X-Forwarded-*` (R-232, S-002).
+#[derive(Clone, Debug)]
+pub(crate) struct Site {
+    /// Origin and path prefix, without a trailing slash.
+    pub(crate) base: String,
+    pub(crate) origin: Url,
+    /// Host and port as in a `Host` header.
+    authority: String,
+    /// Path prefix without a trailing slash; empty at the root of the host.
+    prefix: String,
+    prefix_in_requests: PathPrefix,
+    /// The one service of login and validation.
+    pub(crate) service: ServiceUrl,
+    pub(crate) cookies: Cookies,
+}
+
+impl Site {
+    pub(crate) fn new(
+        base: &str,
+        callback: &str,
+        cookie_name: &str,
+        prefix_in_requests: PathPrefix,
+    ) -> Result<Self, CasError> {
+        let fail = |fault: &str, fix: &str| CasError::setting("service base", base, fault, fix);
+        let fix = "give the address that browsers use, such as https://app.example.org or \
+                   https://example.org/app";
+        let url = Url::parse(base).map_err(|error| fail(&format!("not a URL: {error}"), fix))?;
+        let secure = match url.scheme() {
+            "https" => true,
+            "http" if is_loopback(&url) => false,
+            "http" => {
+                return Err(fail(
+                    "plain http lets anyone on the network read the session",
+                    "use https; http is for loopback only",
+                ));
+            }
+            _ => return Err(fail("its scheme is not https", fix)),
+        };
+        if url.query().is_some()
+            || url.fragment().is_some()
+            || !url.username().is_empty()
+            || url.password().is_some()
+        {
+            return Err(fail("it holds more than origin and path prefix", fix));
+        }
+        let prefix = url.path().trim_end_matches('/').to_owned();
+        let origin_text = url.origin().ascii_serialization();
+        let base = format!("{origin_text}{prefix}");
+        let service = ServiceUrl::parse(&format!("{base}{callback}"))
+            .map_err(|error| fail(&format!("it gives no usable service: {error}"), fix))?;
+        Ok(Self {
+            authority: origin_text
+                .split_once("://")
+                .map(|(_, authority)| authority.to_owned())
+                .unwrap_or_default(),
+            origin: Url::parse(&origin_text)
+                .map_err(|error| fail(&format!("not a URL: {error}"), fix))?,
+            base,
+            prefix,
+            prefix_in_requests,
+            service,
+            cookies: Cookies::new(cookie_name, secure),
+        })
+    }
+
+    /// The request's path below this address.
+    pub(crate) fn local_path<'a>(&self, path: &'a str) -> &'a str {
+        match self.strip(path) {
+            Some("") => "/",
+            Some(rest) => rest,
+            None => path,
+        }
+    }
+
+    /// Path and query of the page a request asks for, as the browser sees them, byte for byte.
+    pub(crate) fn page(&self, uri: &Uri) -> String {
+        let asked = uri
+            .path_and_query()
+            .map_or("/", http::uri::PathAndQuery::as_str);
+        if self.prefix.is_empty() || self.strip(uri.path()).is_some() {
+            asked.to_owned()
+        } else {
+            format!("{}{asked}", self.prefix)
+        }
+    }
+
+    /// The public path of a local one.
+    pub(crate) fn public_path(&self, local: &str) -> String {
+        format!("{}{local}", self.prefix)
+    }
+
+    /// The absolute URL of a local path.
+    pub(crate) fn url(&self, local: &str) -> String {
+        format!("{}{local}", self.base)
+    }
+
+    /// Whether the request's `Host`, or `:authority`, is this address exactly.
+    pub(crate) fn is_host(&self, uri: &Uri, headers: &HeaderMap, version: Version) -> bool {
+        let host = if version >= Version::HTTP_2 {
+            uri.authority().map(http::uri::Authority::as_str)
+        } else {
+            let mut hosts = headers.get_all(http::header::HOST).iter();
+            match (hosts.next(), hosts.next()) {
+                (Some(host), None) => host.to_str().ok(),
+                _ => None,
+            }
+        };
+        host.is_some_and(|host| host.eq_ignore_ascii_case(&self.authority))
+    }
+
+    fn strip<'a>(&self, path: &'a str) -> Option<&'a str> {
+        if self.prefix.is_empty() || self.prefix_in_requests == PathPrefix::Stripped {
+            return None;
+        }
+        let rest = path.strip_prefix(self.prefix.as_str())?;
+        (rest.is_empty() || rest.starts_with('/')).then_some(rest)
+    }
+}
+
+/// Whether a URL names this machine: `localhost`, `*.localhost`, `127.0.0.0/8` or `[::1]`.
+pub(crate) fn is_loopback(url: &Url) -> bool {
+    match url.host() {
+        Some(url::Host::Domain(name)) => name == "localhost" || name.ends_with(".localhost"),
+        Some(url::Host::Ipv4(address)) => address.is_loopback(),
+        Some(url::Host::Ipv6(address)) => address.is_loopback(),
+        None => false,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn site(base: &str, prefix: PathPrefix) -> Site {
+        Site::new(base, "/login", "casque", prefix).unwrap()
+    }
+
+    #[test]
+    fn pages_and_local_paths_under_a_prefix() {
+        let rows = [
+            // base, prefix in requests, request, local path, page
+            ("https://a.org", PathPrefix::Either, "/x?q", "/x", "/x?q"),
+            (
+                "https://a.org/w",
+                PathPrefix::Either,
+                "/w/x?q=%20",
+                "/x",
+                "/w/x?q=%20",
+            ),
+            (
+                "https://a.org/w/",
+                PathPrefix::Either,
+                "/x?q",
+                "/x",
+                "/w/x?q",
+            ),
+            ("https://a.org/w", PathPrefix::Either, "/w", "/", "/w"),
+            ("https://a.org/w", PathPrefix::Either, "/ww", "/ww", "/w/ww"),
+            (
+                "https://a.org/w",
+                PathPrefix::Stripped,
+                "/w/x",
+                "/w/x",
+                "/w/w/x",
+            ),
+            ("https://a.org/w", PathPrefix::Kept, "/w/x", "/x", "/w/x"),
+            (
+                "https://a.org/a/b",
+                PathPrefix::Either,
+                "/a/b/login?x",
+                "/login",
+                "/a/b/login?x",
+            ),
+        ];
+        for (base, prefix, request, local, page) in rows {
+            let site = site(base, prefix);
+            let uri: Uri = request.parse().unwrap();
+            assert_eq!(site.local_path(uri.path()), local, "{base} {request}");
+            assert_eq!(site.page(&uri), page, "{base} {request}");
+        }
+    }
+
+    #[test]
+    fn plain_http_is_for_loopback() {
+        for base in [
+            "http://localhost:5000",
+            "http://127.0.0.1",
+            "http://[::1]:80",
+            "http://a.localhost",
+        ] {
+            assert_eq!(site(base, PathPrefix::Either).cookies.session, "casque");
+        }
+        for base in [
+            "http://a.org",
+            "http://127.0.0.1.evil.org",
+            "ftp://a.org",
+            "a.org",
+            "https://a.org/?x",
+            "https://u@a.org",
+        ] {
+            let error = Site::new(base, "/login", "casque", PathPrefix::Either).unwrap_err();
+            assert!(error.to_string().contains(base), "{error}");
+        }
+        assert_eq!(
+            site("https://a.org", PathPrefix::Either).cookies.session,
+            "__Host-casque"
+        );
+    }
+
+    #[test]
+    fn only_one_exact_host_chooses() {
+        let site = site("https://a.org:8443", PathPrefix::Either);
+        let uri: Uri = "/".parse().unwrap();
+        let rows: &[(&[&str], bool)] = &[
+            (&["a.org:8443"], true),
+            (&["A.org:8443"], true),
+            (&["a.org"], false),
+            (&["a.org:8443", "a.org:8443"], false),
+            (&["evil.example"], false),
+            (&["a.org:8443.evil.example"], false),
+            (&[], false),
+        ];
+        for (hosts, expected) in rows {
+            let headers = hosts
+                .iter()
+                .map(|h| (http::header::HOST, h.parse().unwrap()))
+                .collect::<HeaderMap>();
+            assert_eq!(
+                site.is_host(&uri, &headers, Version::HTTP_11),
+                *expected,
+                "{hosts:?}"
+            );
+        }
+    }
+}
