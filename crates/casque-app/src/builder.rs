@@ -18,7 +18,10 @@ use crate::site::{PathPrefix, Site, is_loopback};
 
 const HOUR: Duration = Duration::from_secs(60 * 60);
 
-type ClientOptions = Arc<dyn Fn(ClientBuilder) -> ClientBuilder + Send + Sync>;
+/// Settings of the client that asks the CAS server.
+type Asking = ClientBuilder<Client>;
+
+type ClientOptions = Arc<dyn Fn(Asking) -> Asking + Send + Sync>;
 
 /// Settings of an application, one method each. Only [`provider`](Self::provider) and
 /// [`service_base`](Self::service_base) are needed.
@@ -239,7 +242,7 @@ impl<T: From<App>> AppBuilder<T> {
     #[must_use]
     pub fn client_options(
         mut self,
-        options: impl Fn(ClientBuilder) -> ClientBuilder + Send + Sync + 'static,
+        options: impl Fn(ClientBuilder<Client>) -> ClientBuilder<Client> + Send + Sync + 'static,
     ) -> Self {
         self.client_options.push(Arc::new(options));
         self
@@ -281,9 +284,15 @@ impl<T: From<App>> AppBuilder<T> {
         }
         let mut sites = Vec::with_capacity(self.bases.len());
         for base in &self.bases {
-            sites.push(Site::new(base, &callback, &self.cookie_name, self.prefix)?);
+            sites.push(Site::new(
+                base,
+                &callback,
+                &self.landing,
+                &self.cookie_name,
+                self.prefix,
+            )?);
         }
-        let (client, renewing_client) = (self.client(false)?, self.client(true)?);
+        let client = self.client()?;
         let clock = self
             .clock
             .clone()
@@ -313,8 +322,8 @@ impl<T: From<App>> AppBuilder<T> {
             logout: self.logout,
             landing: self.landing,
             after_logout: self.after_logout,
+            renewing_client: client.renewing(),
             client,
-            renewing_client,
             sessions,
             ring,
             clock,
@@ -323,7 +332,7 @@ impl<T: From<App>> AppBuilder<T> {
         })))
     }
 
-    fn client(&self, renew: bool) -> Result<Client, CasError> {
+    fn client(&self) -> Result<Client, CasError> {
         let provider = self.provider.as_deref().ok_or_else(|| {
             CasError::setting(
                 "provider",
@@ -332,7 +341,7 @@ impl<T: From<App>> AppBuilder<T> {
                 "give it with provider(\"https://cas.example.org/cas\")",
             )
         })?;
-        let mut builder = Client::builder(provider).renew(renew);
+        let mut builder = Client::builder(provider);
         if let Ok(url) = url::Url::parse(provider)
             && url.scheme() == "http"
         {

@@ -15,7 +15,7 @@ use crate::session::{Session, Sessions};
 use crate::site::Site;
 
 /// Most bytes of a single logout message (S-048).
-pub const MAX_FORM_BYTES: usize = 16 * 1024;
+pub const MAX_FORM_BYTES: usize = LogoutReceiver::MAX_BODY;
 
 /// The query parameter that tells the logins of several tabs apart.
 pub(crate) const MARKER: &str = "casque";
@@ -152,40 +152,55 @@ impl App {
         }
     }
 
+    /// As [`decide`](Self::decide) where it is known to be the application's: its session is to be
+    /// looked up.
+    pub fn decide_application(&self, request: &RequestView<'_>) -> Decision {
+        Decision::Serve {
+            session: session_id(request, self.site(request).1),
+        }
+    }
+
     /// Says what the body of a form on the callback path is.
     pub fn decide_form(&self, request: &RequestView<'_>, body: &[u8]) -> FormDecision {
-        let mut messages = form_urlencoded::parse(body).filter(|(name, _)| name == "logoutRequest");
-        let bad = |why: &str| {
-            tracing::info!(why, "single logout message refused");
-            let answer = Answer::status(StatusCode::BAD_REQUEST, Reason::BadSingleLogout);
-            FormDecision::Answer(Box::new(answer))
-        };
-        let Some((_, message)) = messages.next() else {
-            let query = request.uri.query().unwrap_or_default();
-            return match casque_proto::query::ticket_in_request(query, Some(body)) {
-                Ok(_) => FormDecision::Serve,
-                Err(_) => FormDecision::Answer(Box::new(pages::bad_ticket())),
-            };
-        };
-        if messages.next().is_some() {
-            return bad("the parameter is given twice");
+        // The path has been judged, with the prefix taken into account.
+        let receiver = LogoutReceiver::new(request.uri.path());
+        match receiver.decide(request.method, request.uri, request.headers, body) {
+            LogoutDecision::Logout { ticket, .. } => {
+                if self.receives_logout_from(request.peer) {
+                    return FormDecision::SingleLogout(ticket);
+                }
+                tracing::warn!("single logout message from outside slo_sources");
+                let answer = Answer::status(StatusCode::FORBIDDEN, Reason::BadSingleLogout);
+                FormDecision::Answer(Box::new(answer))
+            }
+            LogoutDecision::Refuse(error) => {
+                tracing::info!(
+                    error = error.class().as_str(),
+                    "single logout message refused"
+                );
+                let answer = Answer::status(StatusCode::BAD_REQUEST, Reason::BadSingleLogout);
+                FormDecision::Answer(Box::new(answer))
+            }
+            _ => {
+                let query = request.uri.query().unwrap_or_default();
+                // Bytes that are not UTF-8 are the application's own: a ticket is ASCII.
+                match ticket_in_request(
+                    query,
+                    Some(&String::from_utf8_lossy(body)),
+                    TicketMode::Cas,
+                ) {
+                    TicketInRequest::Refused(_) => {
+                        FormDecision::Answer(Box::new(pages::bad_ticket()))
+                    }
+                    _ => FormDecision::Serve,
+                }
+            }
         }
-        if !self.0.slo_sources.is_empty()
-            && !request
-                .peer
-                .is_some_and(|peer| self.0.slo_sources.iter().any(|n| n.contains(&peer)))
-        {
-            tracing::warn!("single logout message from outside slo_sources");
-            let answer = Answer::status(StatusCode::FORBIDDEN, Reason::BadSingleLogout);
-            return FormDecision::Answer(Box::new(answer));
-        }
-        match LogoutRequest::parse(message.as_bytes(), &ReadOptions::default()) {
-            Ok(message) => match message.session_indexes() {
-                [ticket] => FormDecision::SingleLogout(ticket.clone()),
-                _ => bad("it does not name exactly one ticket"),
-            },
-            Err(error) => bad(error.class().as_str()),
-        }
+    }
+
+    fn receives_logout_from(&self, peer: Option<IpAddr>) -> bool {
+        let sources = &self.0.slo_sources;
+        sources.is_empty() || peer.is_some_and(|peer| sources.iter().any(|n| n.contains(&peer)))
     }
 
     /// Judges whether a request may go on to a route with this policy: `None` means that it may.
@@ -298,11 +313,7 @@ impl App {
 
     /// The absolute URL of a page of our own, or of the landing page where it is not one.
     pub(crate) fn checked_page(&self, site: &Site, page: &str) -> String {
-        let callback = site.public_path(&self.0.callback);
-        match casque_proto::return_to::check(page, &site.origin, &callback) {
-            casque_proto::return_to::Decision::Accept(location) => location,
-            _ => site.url(&self.0.landing),
-        }
+        return_to::check(page, &site.pages).into_location()
     }
 
     fn decide_callback(
@@ -317,9 +328,12 @@ impl App {
             _ => return None,
         }
         let query = request.uri.query().unwrap_or_default();
-        let ticket = match casque_proto::query::ticket_in_request(query, None) {
-            Ok(ticket) => ticket,
-            Err(_) => return Some(Decision::Answer(Box::new(pages::bad_ticket()))),
+        let ticket = match ticket_in_request(query, None, TicketMode::Cas) {
+            TicketInRequest::InQuery(ticket) => Some(ticket),
+            TicketInRequest::Refused(_) => {
+                return Some(Decision::Answer(Box::new(pages::bad_ticket())));
+            }
+            _ => None,
         };
         let marker = marker_in(query);
         if ticket.is_none() && marker.is_none() {
@@ -442,20 +456,16 @@ fn marker_in(query: &str) -> Option<String> {
 
 /// Whether a body could be a message of single logout at all; all others stream through (S-081).
 fn is_small_form(request: &RequestView<'_>) -> bool {
-    let form = request
-        .headers
-        .get(CONTENT_TYPE)
-        .and_then(|v| v.to_str().ok())
-        .is_some_and(|text| {
-            let media = text.split(';').next().unwrap_or_default().trim();
-            media.eq_ignore_ascii_case("application/x-www-form-urlencoded")
-        });
-    let length = request
-        .headers
+    let RequestView {
+        method,
+        uri,
+        headers,
+        ..
+    } = request;
+    let length = headers
         .get(CONTENT_LENGTH)
-        .and_then(|v| v.to_str().ok());
-    let small = length
-        .and_then(|text| text.parse::<usize>().ok())
-        .is_none_or(|n| n <= MAX_FORM_BYTES);
-    form && small
+        .and_then(|value| value.to_str().ok());
+    let length = length.and_then(|text| text.parse::<usize>().ok());
+    LogoutReceiver::new(uri.path()).may_be_logout(method, uri, headers)
+        && length.is_none_or(|length| length <= MAX_FORM_BYTES)
 }

@@ -1,6 +1,7 @@
 //! One own address of the application, and the paths below it.
 
 use casque_proto::ServiceUrl;
+use casque_proto::return_to::{self, ReturnToRules};
 use http::{HeaderMap, Uri, Version};
 use url::Url;
 
@@ -26,7 +27,6 @@ pub enum PathPrefix {
 pub(crate) struct Site {
     /// Origin and path prefix, without a trailing slash.
     pub(crate) base: String,
-    pub(crate) origin: Url,
     /// Host and port as in a `Host` header.
     authority: String,
     /// Path prefix without a trailing slash; empty at the root of the host.
@@ -34,6 +34,8 @@ pub(crate) struct Site {
     prefix_in_requests: PathPrefix,
     /// The one service of login and validation.
     pub(crate) service: ServiceUrl,
+    /// The pages that a login may return to.
+    pub(crate) pages: ReturnToRules,
     pub(crate) cookies: Cookies,
 }
 
@@ -41,6 +43,7 @@ impl Site {
     pub(crate) fn new(
         base: &str,
         callback: &str,
+        landing: &str,
         cookie_name: &str,
         prefix_in_requests: PathPrefix,
     ) -> Result<Self, CasError> {
@@ -71,13 +74,25 @@ impl Site {
         let base = format!("{origin_text}{prefix}");
         let service = ServiceUrl::parse(&format!("{base}{callback}"))
             .map_err(|error| fail(&format!("it gives no usable service: {error}"), fix))?;
+        let landing = format!("{prefix}{landing}");
+        let pages = ReturnToRules::new(&origin_text)
+            .map_err(|error| fail(&format!("it gives no usable origin: {error}"), fix))?
+            .callback_path(&format!("{prefix}{callback}"))
+            .landing(&landing);
+        if !return_to::check(&landing, &pages).is_accepted() {
+            return Err(CasError::setting(
+                "landing",
+                &landing,
+                "it is not a page of the application, or it is the callback path",
+                "give a path that begins with /, such as /home",
+            ));
+        }
         Ok(Self {
             authority: origin_text
                 .split_once("://")
                 .map(|(_, authority)| authority.to_owned())
                 .unwrap_or_default(),
-            origin: Url::parse(&origin_text)
-                .map_err(|error| fail(&format!("not a URL: {error}"), fix))?,
+            pages,
             base,
             prefix,
             prefix_in_requests,
@@ -155,7 +170,7 @@ mod tests {
     use super::*;
 
     fn site(base: &str, prefix: PathPrefix) -> Site {
-        Site::new(base, "/login", "casque", prefix).unwrap()
+        Site::new(base, "/login", "/", "casque", prefix).unwrap()
     }
 
     #[test]
@@ -221,7 +236,7 @@ mod tests {
             "https://a.org/?x",
             "https://u@a.org",
         ] {
-            let error = Site::new(base, "/login", "casque", PathPrefix::Either).unwrap_err();
+            let error = Site::new(base, "/login", "/", "casque", PathPrefix::Either).unwrap_err();
             assert!(error.to_string().contains(base), "{error}");
         }
         assert_eq!(

@@ -1,1 +1,43 @@
-//! skeleton
+//! CAS single sign-on for axum: a layer, extractors, and guards for routes.
+//!
+//! ```no_run
+//! use axum::{Router, http::StatusCode, routing::get};
+//! use casque_axum::{Cas, CasUser};
+//!
+//! async fn homepage() -> &'static str { "Welcome to the Homepage!" }
+//!
+//! /// Refuses until the user has logged in.
+//! async fn protected(user: Option<CasUser>) -> Result<String, (StatusCode, &'static str)> {
+//!     let user = user.ok_or((StatusCode::UNAUTHORIZED, "Access denied. Please log in first."))?;
+//!     Ok(format!("Welcome to the protected page, {}!", user.name()))
+//! }
+//!
+//! /// Sends a browser to log in and back here; a script gets 401.
+//! async fn members(user: CasUser) -> String { format!("Welcome, {}!", user.name()) }
+//!
+//! # async fn run() -> Result<(), Box<dyn std::error::Error>> {
+//! let cas = Cas::from_env()?; // CAS_PROVIDER, SERVICE_URL, LOGIN_URL; also from .env
+//! let app: Router = Router::new()
+//!     .route("/", get(homepage))
+//!     .route("/protected", get(protected))
+//!     .route("/members", get(members))
+//!     .layer(cas.layer()); // also answers /login and /logout
+//! # Ok(())
+//! # }
+//! ```
+//!
+//! What it defends against, and how it behaves behind a proxy, is told in [`casque_app`].
+
+mod cas;
+mod context;
+mod extract;
+mod layer;
+mod require;
+
+pub use cas::{Cas, CasBuilder};
+pub use casque_app::{
+    AfterLogout, Attributes, CasError, Mode, PathPrefix, Policy, Rule, SecretKey, Session, Settings,
+};
+pub use extract::{CasRejection, CasUser};
+pub use layer::{CasLayer, CasService, ResponseFuture};
+pub use require::{Require, RequireService};
