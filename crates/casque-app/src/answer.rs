@@ -148,12 +148,6 @@ impl Answer {
         self
     }
 
-    #[must_use]
-    pub(crate) fn cookies(mut self, cookies: impl IntoIterator<Item = HeaderValue>) -> Self {
-        self.cookies.extend(cookies);
-        self
-    }
-
     /// Why.
     pub fn reason(&self) -> Reason {
         self.reason

@@ -1,7 +1,12 @@
 //! What a request is, and what to do about it: pure functions of values.
 
-use casque_proto::{LoginOptions, LogoutRequest, ReadOptions, ServiceTicket};
-use http::header::{CONTENT_LENGTH, CONTENT_TYPE};
+use std::net::IpAddr;
+
+use casque_proto::query::{TicketInRequest, ticket_in_request};
+use casque_proto::{
+    LoginOptions, LogoutDecision, LogoutReceiver, ServiceTicket, TicketMode, return_to,
+};
+use http::header::CONTENT_LENGTH;
 use http::{HeaderValue, Method, StatusCode};
 
 use crate::answer::{Answer, Reason};
@@ -264,10 +269,7 @@ impl App {
         let site = &self.0.sites[login.site];
         if !login.gateway && state.loops(&login.page) {
             state.forget_completed();
-            let again = site
-                .origin
-                .join(&login.page)
-                .map_or_else(|_| site.url("/"), String::from);
+            let again = self.checked_page(site, &login.page);
             return pages::login_loop(site, &again).cookie(self.state_cookie(site, state));
         }
         let marked = login.gateway;

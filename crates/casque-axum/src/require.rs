@@ -80,7 +80,7 @@ where
             let view = context.view(request.method(), request.headers(), request.version());
             let session = context.session().map(Arc::as_ref);
             return match cas.0.access(&view, session, policy) {
-                Some(answer) => Box::pin(std::future::ready(Ok(respond(answer)))),
+                Some(answer) => Box::pin(async move { Ok(respond(answer)) }),
                 None => Box::pin(self.inner.call(request)),
             };
         }
