@@ -1,0 +1,189 @@
+//! The seed's application, as the demonstration shows it: a homepage for everyone, `/protected` that refuses until one
+//! has logged in, `/members` that sends a browser to log in and back, `/login` and `/logout`.
+
+use axum::Router;
+use axum::extract::OriginalUri;
+use axum::http::header::{CACHE_CONTROL, CONTENT_SECURITY_POLICY, CONTENT_TYPE, REFERRER_POLICY};
+use axum::http::header::{X_CONTENT_TYPE_OPTIONS, X_FRAME_OPTIONS};
+use axum::http::{HeaderMap, StatusCode};
+use axum::response::{Html, IntoResponse, Response};
+use axum::routing::get;
+use casque_app::is_navigation;
+use casque_axum::{Cas, CasUser};
+
+const STYLE: &str = include_str!("app.css");
+
+/// The application. `cas` answers `/login` and `/logout`.
+pub(crate) fn router(cas: &Cas) -> Router {
+    Router::new()
+        .route("/", get(homepage))
+        .route("/protected", get(protected))
+        .route("/members", get(members))
+        .route("/style.css", get(style))
+        .fallback(not_found)
+        .layer(cas.layer())
+}
+
+/// Publicly accessible.
+async fn homepage(user: Option<CasUser>) -> Response {
+    let mut page = Page::new("Welcome to the Homepage!", user.as_ref());
+    page.text("This page is for everyone. The other two ask who you are, each in its own way.");
+    page.list(&[
+        (
+            "/protected",
+            "The protected page",
+            "refuses until you have logged in.",
+        ),
+        (
+            "/members?from=home",
+            "The members page",
+            "sends you to log in and brings you back.",
+        ),
+    ]);
+    page.respond(StatusCode::OK)
+}
+
+/// As the seed does it: refuse until the user has logged in.
+async fn protected(user: Option<CasUser>, headers: HeaderMap) -> Response {
+    const DENIED: &str = "Access denied. Please log in first.";
+    match user {
+        Some(user) => {
+            let title = format!("Welcome to the protected page, {}!", user.name());
+            let mut page = Page::new(&title, Some(&user));
+            page.attributes(&user);
+            page.respond(StatusCode::OK)
+        }
+        None if is_navigation(&headers) => {
+            let mut page = Page::new(DENIED, None);
+            page.text("This page is for people who are logged in.");
+            page.action("/login", "Log in");
+            page.respond(StatusCode::UNAUTHORIZED)
+        }
+        None => (StatusCode::UNAUTHORIZED, DENIED).into_response(),
+    }
+}
+
+/// The seed's "Go further": a browser is sent to log in and comes back here, a script gets 401.
+async fn members(user: CasUser, OriginalUri(uri): OriginalUri) -> Response {
+    let mut page = Page::new(&format!("Welcome, {}!", user.name()), Some(&user));
+    if let Some(query) = uri.query() {
+        page.text(&format!("You asked for this page with “{query}”, and that is where you are."));
+    }
+    page.attributes(&user);
+    page.respond(StatusCode::OK)
+}
+
+async fn not_found(user: Option<CasUser>) -> Response {
+    let mut page = Page::new("There is no such page", user.as_ref());
+    page.action("/", "Homepage");
+    page.respond(StatusCode::NOT_FOUND)
+}
+
+async fn style() -> impl IntoResponse {
+    ([(CONTENT_TYPE, "text/css; charset=utf-8"), (CACHE_CONTROL, "max-age=300")], STYLE)
+}
+
+/// A page in the making. Text is escaped wherever it goes.
+struct Page {
+    title: String,
+    user: Option<String>,
+    body: String,
+}
+
+impl Page {
+    fn new(title: &str, user: Option<&CasUser>) -> Self {
+        Self {
+            title: escaped(title),
+            user: user.map(|user| escaped(user.name())),
+            body: String::new(),
+        }
+    }
+
+    fn text(&mut self, text: &str) {
+        self.body += &format!("<p>{}</p>", escaped(text));
+    }
+
+    fn list(&mut self, items: &[(&str, &str, &str)]) {
+        self.body += "<ul class=\"ways\">";
+        for (href, label, about) in items {
+            self.body += &format!("<li><a href=\"{href}\">{label}</a> {about}</li>");
+        }
+        self.body += "</ul>";
+    }
+
+    fn action(&mut self, href: &str, label: &str) {
+        self.body += &format!("<p><a class=\"button\" href=\"{href}\">{label}</a></p>");
+    }
+
+    /// What the CAS server released about the user.
+    fn attributes(&mut self, user: &CasUser) {
+        self.body += "<h2>What the CAS server told this application</h2><dl><dt>user</dt>";
+        self.body += &format!("<dd>{}</dd>", escaped(user.name()));
+        for (name, values) in user.attributes().iter() {
+            self.body += &format!("<dt>{}</dt>", escaped(name));
+            for value in values {
+                self.body += &format!("<dd>{}</dd>", escaped(value));
+            }
+        }
+        self.body += "</dl>";
+    }
+
+    fn respond(&self, status: StatusCode) -> Response {
+        let Self { title, body, .. } = self;
+        let account = match &self.user {
+            Some(name) => format!(
+                "<span class=\"who\">Signed in as <strong>{name}</strong></span>\
+                 <a class=\"button plain\" href=\"/logout\">Log out</a>"
+            ),
+            None => "<span class=\"who\">Not signed in</span>\
+                     <a class=\"button plain\" href=\"/login\">Log in</a>"
+                .to_owned(),
+        };
+        let html = format!(
+            "<!doctype html>\n<html lang=\"en\"><head><meta charset=\"utf-8\">\
+             <meta name=\"viewport\" content=\"width=device-width, initial-scale=1\">\
+             <title>{title}</title><link rel=\"stylesheet\" href=\"/style.css\">\
+             <link rel=\"icon\" href=\"data:,\"></head><body>\
+             <header><p class=\"name\">An application</p>\
+             <nav aria-label=\"Pages\"><a href=\"/\">Home</a> <a href=\"/protected\">Protected</a> \
+             <a href=\"/members\">Members</a></nav>\
+             <p class=\"account\">{account}</p></header>\
+             <main><h1>{title}</h1>{body}</main></body></html>\n"
+        );
+        let policy = "default-src 'none'; style-src 'self'; img-src data:; form-action 'self'; \
+                      base-uri 'none'; frame-ancestors 'none'";
+        let headers = [
+            (CONTENT_SECURITY_POLICY, policy),
+            (X_FRAME_OPTIONS, "DENY"),
+            (X_CONTENT_TYPE_OPTIONS, "nosniff"),
+            (REFERRER_POLICY, "no-referrer"),
+        ];
+        (status, headers, Html(html)).into_response()
+    }
+}
+
+/// Text in HTML, safe between tags and in double-quoted attributes.
+fn escaped(text: &str) -> String {
+    let mut html = String::with_capacity(text.len());
+    for c in text.chars() {
+        match c {
+            '&' => html.push_str("&amp;"),
+            '<' => html.push_str("&lt;"),
+            '>' => html.push_str("&gt;"),
+            '"' => html.push_str("&quot;"),
+            '\'' => html.push_str("&#39;"),
+            c => html.push(c),
+        }
+    }
+    html
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn markup_stays_text() {
+        assert_eq!(escaped("<b a='1' b=\"2\">&"), "&lt;b a=&#39;1&#39; b=&quot;2&quot;&gt;&amp;");
+    }
+}
