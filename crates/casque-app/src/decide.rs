@@ -281,7 +281,7 @@ impl App {
             return Answer::status(StatusCode::INTERNAL_SERVER_ERROR, Reason::ValidationFailed);
         };
         Answer::redirect(
-            self.0.client.login_url(&service, &options),
+            self.0.client.login_url(&service, options),
             Reason::LoginStarted,
         )
         .cookie(self.state_cookie(site, state))
