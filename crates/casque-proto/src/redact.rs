@@ -264,7 +264,11 @@ fn named_value(units: &[Unit], at: usize) -> Option<Secret> {
         let delimits = match quote {
             Some(quote) => unit.c == quote,
             None if LONG_VALUES.contains(&name) => matches!(unit.c, '&' | '"' | '\r' | '\n'),
-            None => unit.c.is_whitespace() || "&\"'<>;#".contains(unit.c),
+            None => {
+                unit.c.is_whitespace()
+                    || "&\"'<>;#".contains(unit.c)
+                    || (unit.c == '?' && name == "jsessionid")
+            }
         };
         if delimits && unit.depth <= assigns.depth {
             break;
