@@ -321,7 +321,7 @@ impl Origin {
             .strip_prefix("//")
             .ok_or_else(|| error("// is missing after the scheme", example))?;
         let authority = rest.strip_suffix('/').unwrap_or(rest);
-        if authority.contains('/') {
+        if authority.contains(['/', '?']) {
             return Err(error(
                 "an origin has no path",
                 "put the path into path_prefix",

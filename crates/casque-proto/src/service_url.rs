@@ -299,7 +299,7 @@ const FORBIDDEN_SCHEMES: [&str; 8] = [
 
 /// Whether the text is a web address.
 fn check_safety(text: &str) -> Result<bool, ServiceUrlError> {
-    if text.is_empty() {
+    if text.is_empty() || text.starts_with('#') {
         return Err(ServiceUrlError::Empty);
     }
     if text.len() > MAX_SERVICE_BYTES {
