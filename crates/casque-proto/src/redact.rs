@@ -1,6 +1,7 @@
 //! Text for log fields: no secrets, one physical line, bounded (S-017, S-070, R-225).
 
 use std::fmt;
+use std::fmt::Write as _;
 
 use hmac::{Hmac, KeyInit as _, Mac as _};
 use sha2::Sha256;
@@ -24,10 +25,12 @@ impl DigestKey {
         let mut mac =
             Hmac::<Sha256>::new_from_slice(&*self.0).expect("HMAC takes a key of any length");
         mac.update(secret.as_bytes());
-        mac.finalize().into_bytes()[..6]
-            .iter()
-            .map(|byte| format!("{byte:02x}"))
-            .collect()
+        let mut digest = String::with_capacity(12);
+        for byte in &mac.finalize().into_bytes()[..6] {
+            // Writing to a String cannot fail.
+            let _ = write!(digest, "{byte:02x}");
+        }
+        digest
     }
 }
 

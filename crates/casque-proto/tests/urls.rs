@@ -1,5 +1,11 @@
 //! Tickets, services and requests against every row of the corpora about them, the crate's own and the shared ones.
 
+#![expect(
+    clippy::unwrap_used,
+    clippy::needless_pass_by_value,
+    reason = "helpers of tests"
+)]
+
 mod corpus;
 
 use std::path::Path;

@@ -1,5 +1,7 @@
 //! What holds of tickets, services, targets and log lines whatever the input.
 
+#![expect(clippy::unwrap_used, reason = "helpers of tests")]
+
 use std::collections::HashSet;
 use std::sync::LazyLock;
 
@@ -142,8 +144,8 @@ proptest! {
         let ticket = ServiceTicket::parse(&ticket).unwrap();
         let service_of = |url: &str| {
             let url = url::Url::parse(url).unwrap();
-            let service = url.query_pairs().find(|(name, _)| name == "service").unwrap().1.into_owned();
-            service
+            let found = url.query_pairs().find(|(name, _)| name == "service");
+            found.unwrap().1.into_owned()
         };
         let login = service_of(&base.login_url(&service, &LoginOptions::default()));
         let validate = service_of(&base.validate_url(Endpoint::ServiceValidate, &service, &ticket, &ValidateOptions::default()));

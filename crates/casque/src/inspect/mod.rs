@@ -27,7 +27,7 @@ pub(crate) struct Arguments {
     #[arg(long, value_name = "st|pt|pgt|pgtiou|tgt|lt")]
     ticket_kind: Option<String>,
 
-    /// redirect-target: the application's own origin, such as https://app.example.org.
+    /// redirect-target: the application's own origin, such as `https://app.example.org`.
     #[arg(long, value_name = "ORIGIN")]
     own_origin: Option<String>,
 
