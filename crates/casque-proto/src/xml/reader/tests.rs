@@ -299,3 +299,99 @@ fn a_value_is_text_and_nothing_else() {
         );
     }
 }
+
+proptest::proptest! {
+    #![proptest_config(proptest::prelude::ProptestConfig::with_cases(3_000))]
+
+    #[test]
+    fn nothing_is_read_that_an_independent_parser_refuses(wrapped: bool, pieces in proptest::collection::vec(proptest::sample::select(PIECES), 1..14)) {
+        // S-028
+        let inside = pieces.concat();
+        let text = if wrapped { format!("<a xmlns:p='u'>{inside}</a>") } else { inside };
+        let ours = walk(&text, &ReadOptions::default());
+        let theirs = roxmltree::Document::parse(&text);
+        match (&ours, &theirs) {
+            (Ok(_), Err(error)) => return Err(proptest::test_runner::TestCaseError::fail(format!("{text:?}: {error}"))),
+            (Err(ErrorClass::Malformed), Ok(_)) if !is_leniency(&text) => {
+                return Err(proptest::test_runner::TestCaseError::fail(format!("{text:?} is refused, and well-formed")));
+            }
+            _ => {}
+        }
+    }
+}
+
+/// What the independent parser reads although it is ill-formed: references to characters that XML cannot carry, and
+/// processing instructions without a blank after their target.
+fn is_leniency(text: &str) -> bool {
+    let references = ["&#0;", "&#xD800;", "&#xFFFE;"];
+    references.iter().any(|piece| text.contains(piece))
+        || text.replace("<?p y?>", "").contains("<?")
+}
+
+const PIECES: &[&str] = &[
+    "<a>",
+    "<a>",
+    "<a>",
+    "</a>",
+    "</a>",
+    "</a>",
+    "<a",
+    "<a ",
+    "<a",
+    ">",
+    "/>",
+    ">",
+    "/>",
+    "<a/>",
+    "<p:a xmlns:p='u'>",
+    "</p:a>",
+    "<p:a>",
+    " b='1'",
+    " b='1'",
+    " c = \"2\"",
+    " p:b='1'",
+    " xmlns='u'",
+    " xmlns:p='u'",
+    " xmlns:q='u'",
+    " q:b=''",
+    " xml:lang='en'",
+    " b=",
+    " b",
+    "'",
+    "\"",
+    "=",
+    "x",
+    " ",
+    "\n",
+    "]]",
+    "&amp;",
+    "&#65;",
+    "&#x41;",
+    "&#0;",
+    "&#xD800;",
+    "&#xFFFE;",
+    "&x;",
+    "&",
+    "<!-- y -->",
+    "<!--",
+    "-->",
+    "--",
+    "<![CDATA[y]]>",
+    "<![CDATA[",
+    "]]>",
+    "<?p y?>",
+    "<?",
+    "?>",
+    "<?xml version='1.0'?>",
+    "<?xml version='1.0' encoding='UTF-8'?>",
+    "\u{1}",
+    "\u{ffff}",
+    "é",
+    "·",
+    "1",
+    "-",
+    ":",
+    "<",
+    "</",
+    "!",
+];
