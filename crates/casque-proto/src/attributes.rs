@@ -1,6 +1,6 @@
 //! What a server says about a user besides the name.
 
-use std::collections::BTreeMap;
+use std::collections::HashMap;
 use std::fmt;
 
 mod names;
@@ -29,7 +29,7 @@ pub(crate) use names::decoded_name;
 pub struct Attributes {
     entries: Vec<(String, Vec<String>)>,
     /// Places by name, kept only once there are many names: a message of 10,000 of them is read in no time (S-027).
-    places: BTreeMap<String, usize>,
+    places: HashMap<String, usize>,
 }
 
 impl Attributes {
