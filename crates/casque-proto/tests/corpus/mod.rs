@@ -96,7 +96,8 @@ pub(crate) fn vectors(kind: &str) -> Vec<Vector> {
 
 /// Every vector of `kind` in `tests/vectors/*/index.json`.
 pub(crate) fn own_vectors(kind: &str) -> Vec<Vector> {
-    let own = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/vectors");
+    // The command line's tests read the same vectors.
+    let own = Path::new(env!("CARGO_MANIFEST_DIR")).join("../casque-proto/tests/vectors");
     let mut folders: Vec<PathBuf> = fs::read_dir(own)
         .expect("the crate has vectors")
         .map(|entry| entry.expect("an entry can be read").path())
@@ -182,10 +183,17 @@ pub(crate) fn shared(name: &str) -> Option<PathBuf> {
 /// Hold an outcome against an expectation, member by member; `class_any_of` gives a choice of classes.
 pub(crate) fn compare(outcome: &Value, expected: &Value) -> Result<(), String> {
     let agrees = |(key, value): (&String, &Value)| match key.as_str() {
-        "class_any_of" => value.as_array().is_some_and(|classes| classes.contains(&outcome["class"])),
+        "class_any_of" => value
+            .as_array()
+            .is_some_and(|classes| classes.contains(&outcome["class"])),
         _ => outcome[key] == *value,
     };
-    if expected.as_object().expect("an expectation is an object").iter().all(agrees) {
+    if expected
+        .as_object()
+        .expect("an expectation is an object")
+        .iter()
+        .all(agrees)
+    {
         return Ok(());
     }
     Err(format!("expected {expected}, got {outcome}"))

@@ -12,13 +12,13 @@ use serde_json::json;
 use super::{Arguments, Outcome};
 
 /// A ticket of the kind asked for, or of the kind that its prefix says.
-pub(super) fn ticket(input: &[u8], arguments: &Arguments) -> Outcome {
+pub(super) fn ticket(input: &[u8], arguments: &Arguments) -> Result<Outcome, String> {
     let wanted = match arguments.ticket_kind.as_deref() {
         None => None,
         Some(name) => match TicketKind::ALL.into_iter().find(|kind| kind.name() == name) {
             Some(kind) => Some(kind),
             None => {
-                return Outcome::Misuse(format!(
+                return Err(format!(
                     "no kind of ticket is called {name}: use st, pt, pgt, pgtiou, tgt or lt"
                 ));
             }
@@ -31,11 +31,11 @@ pub(super) fn ticket(input: &[u8], arguments: &Arguments) -> Outcome {
         Some(kind) => parse_as(kind, &text).err(),
     };
     let reason = refusal.map(|error| format!("{error}{}", line_break_hint(&text)));
-    Outcome::Read(json!({
+    Ok(Outcome::Read(json!({
         "accepted": reason.is_none(),
         "kind": kind.map(TicketKind::name),
         "reason": reason,
-    }))
+    })))
 }
 
 /// A service: whether it may be one at all, and what the registry compares.
@@ -61,9 +61,9 @@ pub(super) fn service_url(input: &[u8]) -> Outcome {
 }
 
 /// Where the browser is sent.
-pub(super) fn redirect_target(input: &[u8], arguments: &Arguments) -> Outcome {
+pub(super) fn redirect_target(input: &[u8], arguments: &Arguments) -> Result<Outcome, String> {
     let Some(origin) = &arguments.own_origin else {
-        return Outcome::Misuse(
+        return Err(
             "redirect-target needs --own-origin, such as --own-origin https://app.example.org"
                 .to_owned(),
         );
@@ -73,14 +73,16 @@ pub(super) fn redirect_target(input: &[u8], arguments: &Arguments) -> Outcome {
             .callback_path
             .iter()
             .fold(rules, |rules, path| rules.callback_path(path)),
-        Err(error) => return Outcome::Misuse(format!("--own-origin {origin}: {error}")),
+        Err(error) => return Err(format!("--own-origin {origin}: {error}")),
     };
     let decision = check(&String::from_utf8_lossy(input), &rules);
     let name = match decision {
         Decision::Accept(_) => "accept",
         Decision::Fallback(_) => "fallback",
     };
-    Outcome::Read(json!({ "decision": name, "location": decision.location() }))
+    Ok(Outcome::Read(
+        json!({ "decision": name, "location": decision.location() }),
+    ))
 }
 
 fn parse_as(kind: TicketKind, text: &str) -> Result<(), TicketError> {
