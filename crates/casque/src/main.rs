@@ -1,6 +1,10 @@
 //! CAS single sign-on on the command line.
 
 mod inspect;
+mod log;
+mod say;
+mod serve;
+mod user;
 
 use std::process::ExitCode;
 
@@ -16,11 +20,24 @@ struct Cli {
 
 #[derive(Debug, Subcommand)]
 enum Command {
+    Serve(serve::Arguments),
+    User(user::Arguments),
     Inspect(inspect::Arguments),
+    /// Print docs/reference/configuration.md, as the tables of the program have it.
+    #[command(hide = true)]
+    ConfigReference,
 }
 
 fn main() -> ExitCode {
+    // One TLS provider for the whole process, before anything asks for it. Only the first call can succeed.
+    let _ = rustls::crypto::ring::default_provider().install_default();
     match Cli::parse().command {
+        Command::Serve(arguments) => serve::run(&arguments),
+        Command::User(arguments) => user::run(arguments),
+        Command::ConfigReference => {
+            say::line(casque_server::configuration_reference().trim_end());
+            ExitCode::SUCCESS
+        }
         Command::Inspect(arguments) => inspect::run(&arguments),
     }
 }

@@ -13,6 +13,7 @@ pub use hash::{HashParams, HashParamsError, HashProblem, hash_password, inspect_
 
 use std::fmt;
 
+use subtle::ConstantTimeEq;
 use zeroize::Zeroizing;
 
 /// The longest password taken, in bytes (S-061, S-062). Longer ones are refused, never cut.
@@ -54,6 +55,11 @@ impl Password {
     /// UTF-8, else bytes.
     pub fn characters(&self) -> usize {
         std::str::from_utf8(&self.0).map_or(self.0.len(), |text| text.chars().count())
+    }
+
+    /// Whether both are the same bytes, as when a new password is typed twice.
+    pub fn is_same(&self, other: &Self) -> bool {
+        self.0.as_slice().ct_eq(other.0.as_slice()).into()
     }
 
     pub(crate) fn expose(&self) -> &[u8] {

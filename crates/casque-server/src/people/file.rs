@@ -118,6 +118,13 @@ impl PeopleFile {
         self.len() == 0
     }
 
+    /// Everybody, by name.
+    pub fn people(&self) -> Vec<Person> {
+        let mut people: Vec<Person> = self.current().values().cloned().collect();
+        people.sort_by(|a, b| a.id.cmp(&b.id));
+        people
+    }
+
     /// The cost that most people's hashes have, for
     /// [`PasswordCheckerOptions::decoy`](crate::PasswordCheckerOptions::decoy) (S-059), and how many people have
     /// another. `None` where nobody is in the file.

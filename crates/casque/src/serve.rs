@@ -1,0 +1,335 @@
+//! `casque serve`: the CAS server.
+
+use std::future::Future;
+use std::io;
+use std::net::SocketAddr;
+use std::path::{Path, PathBuf};
+use std::process::ExitCode;
+use std::sync::Arc;
+
+use casque_server::{
+    Config, Parts, PasswordChecker, PasswordCheckerOptions, PeopleFile, Server, Services, Tls,
+};
+use casque_store::{Clock, KeyHasher, MemoryStore, SharedStore, SystemClock};
+use clap::Args;
+use tokio::net::TcpListener;
+
+use crate::log;
+use crate::say::{self, FAILED, WRONG};
+
+/// Run a CAS server.
+///
+/// The exit status is 0 if it ended because it was told to (Ctrl-C, SIGTERM) or if --check found nothing wrong, 1 if
+/// the configuration is wrong, 2 if the command itself is wrong, and 3 if the server could not start or go on.
+#[derive(Debug, Args)]
+pub(crate) struct Arguments {
+    /// The configuration; every key is in docs/reference/configuration.md.
+    #[arg(long, value_name = "FILE", default_value = "casque.toml")]
+    config: PathBuf,
+
+    /// Read everything, say what is wrong, and end without serving.
+    #[arg(long)]
+    check: bool,
+
+    /// How the log on standard error is written; without it, text on a terminal and JSON elsewhere.
+    #[arg(long, value_name = "FORMAT")]
+    log_format: Option<log::Format>,
+}
+
+pub(crate) fn run(arguments: &Arguments) -> ExitCode {
+    let loaded = match Loaded::read(&arguments.config) {
+        Ok(loaded) => loaded,
+        Err(faults) => return say::error(faults.join("\n"), WRONG),
+    };
+    if arguments.check {
+        return check(&loaded);
+    }
+    log::start(arguments.log_format);
+    let runtime = tokio::runtime::Builder::new_multi_thread()
+        .enable_all()
+        .build();
+    let served = match runtime {
+        Ok(runtime) => runtime.block_on(serve(loaded)),
+        Err(error) => Err(Failure::failed("the runtime cannot start", &error)),
+    };
+    match served {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(failure) => say::error(failure.words, failure.status),
+    }
+}
+
+/// Everything that the configuration names.
+struct Loaded {
+    config: Config,
+    people: Arc<PeopleFile>,
+    services: Arc<Services>,
+    tls: Option<Tls>,
+}
+
+/// Why the server does not run, and the exit status for it.
+struct Failure {
+    words: String,
+    status: u8,
+}
+
+impl Failure {
+    fn wrong(words: impl Into<String>) -> Self {
+        Self {
+            words: words.into(),
+            status: WRONG,
+        }
+    }
+
+    fn failed(what: &str, error: &dyn std::error::Error) -> Self {
+        Self {
+            words: format!("{what}: {}", chain(error)),
+            status: FAILED,
+        }
+    }
+}
+
+impl Loaded {
+    /// Reads it all before it gives up, so that one run tells everything that is wrong.
+    fn read(path: &Path) -> Result<Self, Vec<String>> {
+        let config = Config::from_file_and_environment(path, environment())
+            .map_err(|faults| vec![faults.to_string()])?;
+        let mut faults = Vec::new();
+        let people = PeopleFile::open(&config.people)
+            .map_err(|error| faults.push(error.to_string()))
+            .ok();
+        let services = Services::load(&config.services)
+            .map_err(|error| faults.push(error.to_string()))
+            .ok();
+        let tls = match &config.tls {
+            None => Some(None),
+            Some(files) => Tls::from_pem_files(&files.certificate, &files.key)
+                .map_err(|error| {
+                    faults.push(format!("{}: [tls] {}", path.display(), chain(&error)));
+                })
+                .ok()
+                .map(Some),
+        };
+        match (people, services, tls) {
+            (Some(people), Some(services), Some(tls)) => Ok(Self {
+                config,
+                people: Arc::new(people),
+                services: Arc::new(services),
+                tls,
+            }),
+            _ => Err(faults),
+        }
+    }
+
+    fn warnings(&self) -> Vec<String> {
+        let mut warnings = self.config.warnings();
+        if self.people.is_empty() {
+            warnings.push(format!(
+                "nobody is in {}: add the first person with `casque user add NAME`",
+                self.config.people.display()
+            ));
+        }
+        if let Some((usual, others)) = self.people.usual_cost() {
+            if usual.is_weak() {
+                warnings.push(format!(
+                    "most passwords are hashed with m={} KiB, t={}, which is less than advised; \
+                     `casque user passwd NAME` makes new hashes",
+                    usual.memory_kib(),
+                    usual.passes()
+                ));
+            }
+            if others > 0 {
+                warnings.push(format!(
+                    "{others} of {} people have a password hash of another cost than most: how long their login \
+                     takes tells that they exist",
+                    self.people.len()
+                ));
+            }
+        }
+        if is_readable_by_others(&self.config.people) {
+            warnings.push(format!(
+                "every account of this machine can read the password hashes; run: chmod o= {}",
+                self.config.people.display()
+            ));
+        }
+        warnings.extend(self.services.warnings());
+        warnings
+    }
+
+    fn checker_options(&self) -> PasswordCheckerOptions {
+        let mut options = self.config.passwords.checker_options();
+        if let Some((usual, _)) = self.people.usual_cost() {
+            options.decoy = usual;
+        }
+        options
+    }
+}
+
+fn check(loaded: &Loaded) -> ExitCode {
+    if let Some(roots) = &loaded.config.trusted_roots
+        && let Err(failure) = try_roots(loaded, roots)
+    {
+        return say::error(failure.words, failure.status);
+    }
+    for warning in loaded.warnings() {
+        say::warning(warning);
+    }
+    say::line(format_args!(
+        "The configuration is good. People: {}, services: {}.",
+        loaded.people.len(),
+        loaded.services.len()
+    ));
+    ExitCode::SUCCESS
+}
+
+/// The roots are read where a server is made, so one is made for a moment.
+fn try_roots(loaded: &Loaded, roots: &Path) -> Result<(), Failure> {
+    let hasher = KeyHasher::random()
+        .map_err(|error| Failure::failed("the operating system gave no random bytes", &error))?;
+    let clock: Arc<dyn Clock> = Arc::new(SystemClock::new());
+    let store: SharedStore = Arc::new(MemoryStore::new(clock.clone()));
+    let parts = Parts {
+        people: loaded.people.clone(),
+        services: loaded.services.clone(),
+        passwords: PasswordChecker::new(loaded.checker_options()),
+        hasher,
+    };
+    Server::new(&loaded.config, parts, store, clock)
+        .map(drop)
+        .map_err(|error| Failure::wrong(format!("{}: {}", roots.display(), chain(&error))))
+}
+
+async fn serve(loaded: Loaded) -> Result<(), Failure> {
+    let warnings = loaded.warnings();
+    let passwords = PasswordChecker::new(loaded.checker_options());
+    let Loaded {
+        config,
+        people,
+        services,
+        tls,
+    } = loaded;
+    let hasher = secret_key(&config.secret_key)?;
+    let clock: Arc<dyn Clock> = Arc::new(SystemClock::new());
+    let store = casque_store::open(&config.store, clock.clone())
+        .map_err(|error| Failure::failed(&format!("the store {}", config.store), &error))?;
+    let (people_count, service_count) = (people.len(), services.len());
+    let parts = Parts {
+        people,
+        services,
+        passwords,
+        hasher,
+    };
+    let server =
+        Server::new(&config, parts, store, clock).map_err(|error| Failure::wrong(chain(&error)))?;
+    let listener = TcpListener::bind(config.listen)
+        .await
+        .map_err(|error| Failure::failed(&format!("cannot listen on {}", config.listen), &error))?;
+    let shutdown = told_to_end().map_err(|error| Failure::failed("signals", &error))?;
+    let address = listener
+        .local_addr()
+        .map_err(|error| Failure::failed("the socket", &error))?;
+    announce(&config, address, people_count, service_count);
+    for warning in warnings {
+        say::warning(warning);
+    }
+    server
+        .serve(listener, tls, shutdown)
+        .await
+        .map_err(|error| Failure::failed("the socket", &error))?;
+    say::line("Ended.");
+    Ok(())
+}
+
+fn announce(config: &Config, address: SocketAddr, people: usize, services: usize) {
+    let scheme = if config.tls.is_some() {
+        "https"
+    } else {
+        "plain http"
+    };
+    say::line(format_args!(
+        "casque {} serves {}\n  listens on  {address} ({scheme})\n  people      {people} in {}\n  \
+         services    {services} in {}\n  store       {}",
+        env!("CARGO_PKG_VERSION"),
+        config.base_url.as_str(),
+        config.people.display(),
+        config.services.display(),
+        config.store,
+    ));
+}
+
+/// The secret of the deployment, made at the first start; one that others can read is no secret (S-074).
+fn secret_key(path: &Path) -> Result<KeyHasher, Failure> {
+    let hasher = KeyHasher::from_file(path).map_err(|error| Failure::wrong(chain(&error)))?;
+    if is_open_to_others(path) {
+        return Err(Failure::wrong(format!(
+            "{0}: other accounts of this machine can read the secret key\n  fix: chmod 600 {0}",
+            path.display()
+        )));
+    }
+    Ok(hasher)
+}
+
+#[cfg(unix)]
+fn mode(path: &Path) -> u32 {
+    use std::os::unix::fs::PermissionsExt;
+
+    std::fs::metadata(path).map_or(0, |data| data.permissions().mode())
+}
+
+#[cfg(not(unix))]
+fn mode(_path: &Path) -> u32 {
+    0
+}
+
+fn is_open_to_others(path: &Path) -> bool {
+    mode(path) & 0o077 != 0
+}
+
+fn is_readable_by_others(path: &Path) -> bool {
+    mode(path) & 0o004 != 0
+}
+
+/// Completes at Ctrl-C or, where there is such a thing, SIGTERM.
+fn told_to_end() -> io::Result<impl Future<Output = ()>> {
+    #[cfg(unix)]
+    {
+        use tokio::signal::unix::{SignalKind, signal};
+
+        let (mut interrupt, mut terminate) = (
+            signal(SignalKind::interrupt())?,
+            signal(SignalKind::terminate())?,
+        );
+        Ok(async move {
+            tokio::select! {
+                _ = interrupt.recv() => {}
+                _ = terminate.recv() => {}
+            }
+        })
+    }
+    #[cfg(not(unix))]
+    Ok(async {
+        // Without a signal the server ends with its process.
+        if tokio::signal::ctrl_c().await.is_err() {
+            std::future::pending::<()>().await;
+        }
+    })
+}
+
+/// `CASQUE_…` variables; those that are no text cannot be meant.
+pub(crate) fn environment() -> impl Iterator<Item = (String, String)> {
+    std::env::vars_os().filter_map(|(name, value)| {
+        let name = name.into_string().ok()?;
+        name.starts_with("CASQUE_").then_some(())?;
+        Some((name, value.into_string().ok()?))
+    })
+}
+
+/// An error with its causes.
+fn chain(error: &dyn std::error::Error) -> String {
+    let mut words = error.to_string();
+    let mut cause = error.source();
+    while let Some(error) = cause {
+        words = format!("{words}: {error}");
+        cause = error.source();
+    }
+    words
+}
