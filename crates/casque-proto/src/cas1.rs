@@ -1,10 +1,13 @@
 //! The answer of `/validate`, CAS 1: two lines of text (specification §2.4.2).
 
+use crate::assertion::Assertion;
 use crate::body;
+use crate::failure::Failure;
 use crate::read::ErrorClass;
 use crate::read::ReadError;
 use crate::read::ReadOptions;
 use crate::read::safe_excerpt;
+use crate::service_response::ServiceResponse;
 use crate::service_response::check_success;
 use crate::text;
 use crate::text::is_xml_blank;
@@ -55,6 +58,15 @@ impl Cas1Response {
                 format!("yes\n{user}\n")
             }
             Self::Success { .. } | Self::Failure => "no\n\n".to_owned(),
+        }
+    }
+}
+
+impl From<Cas1Response> for ServiceResponse {
+    fn from(response: Cas1Response) -> Self {
+        match response {
+            Cas1Response::Success { user } => Self::Success(Assertion::builder(user).build()),
+            Cas1Response::Failure => Self::Failure(Failure::read(None, "")),
         }
     }
 }

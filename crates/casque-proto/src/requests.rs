@@ -4,9 +4,12 @@ use bytes::Bytes;
 use http::{Method, Request, header};
 
 use crate::base::{CasBase, ValidateOptions};
+use crate::cas1::Cas1Response;
 use crate::endpoint::Endpoint;
 use crate::pgt_url::PgtUrl;
-use crate::service_response::Format;
+use crate::proxy_response::ProxyResponse;
+use crate::read::{ReadError, ReadOptions};
+use crate::service_response::{Format, ServiceResponse};
 use crate::service_url::ServiceUrl;
 use crate::ticket::{ProxyGrantingTicket, ServiceTicket};
 
@@ -101,6 +104,44 @@ impl Validate {
             accept,
         )
     }
+
+    /// What the answer says, by the rules of the endpoint that was asked.
+    ///
+    /// Only a proxy endpoint may answer with proxies, whatever chains `options` allow (R-211). The `no` of CAS 1 is a
+    /// failure without a code (R-115).
+    ///
+    /// ```
+    /// # use casque_proto::{ReadOptions, ServiceResponse, ServiceTicket, ServiceUrl, Validate, ValidateEndpoint};
+    /// # let service = ServiceUrl::parse("https://app.example.org/")?;
+    /// # let ticket = ServiceTicket::parse("ST-1-abc")?;
+    /// let validate = Validate::new(&service, &ticket).endpoint(ValidateEndpoint::Cas1);
+    /// let response = validate.parse(200, b"yes\nada\n", &ReadOptions::default())?;
+    /// assert!(matches!(response, ServiceResponse::Success(assertion) if assertion.user() == "ada"));
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    ///
+    /// # Errors
+    ///
+    /// [`ReadError`] as for [`ServiceResponse::parse`] and [`Cas1Response::parse`].
+    pub fn parse(
+        &self,
+        status: u16,
+        body: &[u8],
+        options: &ReadOptions,
+    ) -> Result<ServiceResponse, ReadError> {
+        let options = options.clone().status(status);
+        match self.endpoint {
+            ValidateEndpoint::Cas1 => {
+                Cas1Response::parse(body, &options).map(ServiceResponse::from)
+            }
+            ValidateEndpoint::Cas2 | ValidateEndpoint::Cas3 => {
+                ServiceResponse::parse(body, &options.without_proxies())
+            }
+            ValidateEndpoint::Cas2Proxy | ValidateEndpoint::Cas3Proxy => {
+                ServiceResponse::parse(body, &options)
+            }
+        }
+    }
 }
 
 /// The endpoints at which a ticket is validated by GET.
@@ -168,6 +209,20 @@ impl ProxyRequest {
             "application/xml, text/xml, application/json;q=0.9",
         )
     }
+
+    /// What the answer says.
+    ///
+    /// # Errors
+    ///
+    /// [`ReadError`] as for [`ProxyResponse::parse`].
+    pub fn parse(
+        &self,
+        status: u16,
+        body: &[u8],
+        options: &ReadOptions,
+    ) -> Result<ProxyResponse, ReadError> {
+        ProxyResponse::parse(body, &options.clone().status(status))
+    }
 }
 
 fn get(url: &str, accept: &'static str) -> Request<Bytes> {
@@ -177,4 +232,50 @@ fn get(url: &str, accept: &'static str) -> Request<Bytes> {
         .header(header::ACCEPT, accept)
         .body(Bytes::new())
         .expect("base, service and ticket are bounded, and all but the base is percent-encoded")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::read::ErrorClass;
+
+    #[test]
+    fn only_proxy_endpoints_may_answer_with_proxies() {
+        // R-210, R-211, S-014
+        let service = ServiceUrl::parse("https://app.example.org/").unwrap();
+        let ticket = ServiceTicket::parse("PT-1").unwrap();
+        let body = br#"{"serviceResponse":{"authenticationSuccess":{"user":"ada","proxies":["https://p/"]}}}"#;
+        let options = ReadOptions::default().allow_proxy_chain(["https://p/"]);
+        for (endpoint, allowed) in [
+            (ValidateEndpoint::Cas2, false),
+            (ValidateEndpoint::Cas3, false),
+            (ValidateEndpoint::Cas2Proxy, true),
+            (ValidateEndpoint::Cas3Proxy, true),
+        ] {
+            let read = Validate::new(&service, &ticket)
+                .endpoint(endpoint)
+                .parse(200, body, &options);
+            let class = read.err().map(|error| error.class());
+            assert_eq!(
+                class,
+                (!allowed).then_some(ErrorClass::ProxyNotAllowed),
+                "{endpoint:?}"
+            );
+        }
+    }
+
+    #[test]
+    fn a_no_is_a_failure_without_a_code() {
+        // R-115
+        let service = ServiceUrl::parse("https://app.example.org/").unwrap();
+        let ticket = ServiceTicket::parse("ST-1").unwrap();
+        let validate = Validate::new(&service, &ticket).endpoint(ValidateEndpoint::Cas1);
+        let read = validate.parse(422, b"no\n\n", &ReadOptions::default());
+        assert!(matches!(read, Ok(ServiceResponse::Failure(failure)) if failure.code().is_none()));
+        let read = validate.parse(500, b"yes\nada\n", &ReadOptions::default());
+        assert_eq!(
+            read.map_err(|error| error.class()),
+            Err(ErrorClass::UnexpectedStatus)
+        );
+    }
 }
