@@ -117,12 +117,17 @@ impl Shard {
         while removed < limit {
             match self.due.first() {
                 Some(&(deadline, what, digest)) if deadline <= now => {
-                    removed += match what {
+                    let gone = match what {
                         What::Record => usize::from(self.forget(&digest).is_some()),
                         What::Set => {
                             self.change_set(digest, |set| set.remove_expired(now, limit - removed))
                         }
                     };
+                    if gone == 0 {
+                        // Every entry has its record or set; if that were ever broken, a sweep must end all the same.
+                        self.due.pop_first();
+                    }
+                    removed += gone;
                 }
                 _ => break,
             }
