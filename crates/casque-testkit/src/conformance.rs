@@ -75,7 +75,7 @@ pub fn check<F>(
     F: Future<Output = ()>,
 {
     let clock = ManualClock::new();
-    let StoreUnderTest { store, held } = open(Arc::new(clock.clone()));
+    let StoreUnderTest { store, held } = open(Arc::new(YieldingClock(clock.clone())));
     let lab = Lab {
         clock,
         store,
@@ -92,6 +92,18 @@ pub fn check<F>(
                 .await
                 .expect("the store does not answer");
         });
+}
+
+/// Gives way to another thread whenever the time is asked for, which stores do in the middle of an operation: so that
+/// racing callers really get between each other, on few cores too.
+#[derive(Debug)]
+struct YieldingClock(ManualClock);
+
+impl Clock for YieldingClock {
+    fn now(&self) -> SystemTime {
+        std::thread::yield_now();
+        self.0.now()
+    }
 }
 
 /// A store on the bench: with a clock to set and names to use.

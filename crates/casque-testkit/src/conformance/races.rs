@@ -1,51 +1,82 @@
-use std::{collections::BTreeSet, time::Duration};
+use std::{collections::BTreeSet, sync::Arc, time::Duration};
 
-use casque_store::Clock;
+use casque_store::{Clock, Key};
 
 use super::Lab;
 
 const CALLERS: usize = 64;
 const ROUNDS: u32 = 25;
+const RECORDS: usize = 400;
 
-/// S-006, S-007: of 64 that take one record at the same moment, one gets it.
+/// S-006, S-007: of 64 that take the same records at the same moment, one gets each.
+///
+/// They go through the records in the same order, so that they keep meeting.
 pub async fn a_take_has_one_winner(lab: Lab) {
-    for round in 0..ROUNDS {
-        let key = lab.key(round.to_be_bytes());
-        assert!(lab.create(&key, b"ticket", lab.seconds_from_now(10)).await);
-        let won = lab
-            .race(CALLERS, |_, store| async move {
-                store.take(&key).await.expect("take")
-            })
-            .await;
-        let won: Vec<_> = won.into_iter().flatten().collect();
-        assert_eq!(won, [b"ticket"], "round {round}");
-        assert_eq!(lab.get(&key).await, None);
+    let keys: Arc<[Key]> = (0..RECORDS)
+        .map(|number| lab.key(number.to_be_bytes()))
+        .collect();
+    for (number, key) in keys.iter().enumerate() {
+        assert!(
+            lab.create(key, &number.to_be_bytes(), lab.seconds_from_now(10))
+                .await
+        );
     }
+    let won = lab
+        .race(CALLERS, |_, store| {
+            let keys = Arc::clone(&keys);
+            async move {
+                let mut won = Vec::new();
+                for key in &*keys {
+                    won.extend(store.take(key).await.expect("take"));
+                }
+                won
+            }
+        })
+        .await;
+    let mut won: Vec<Vec<u8>> = won.into_iter().flatten().collect();
+    won.sort();
+    assert!(
+        won.into_iter()
+            .eq((0..RECORDS).map(|number| number.to_be_bytes().to_vec())),
+        "lost, or taken twice"
+    );
+    assert_eq!(lab.held(), 0);
 }
 
-/// Of 64 that create one record at the same moment, one does, and its value is the one that stays.
+/// Of 64 that create the same records at the same moment, one creates each, and its value is the one that stays.
 pub async fn a_create_has_one_winner(lab: Lab) {
-    for round in 0..ROUNDS {
-        let key = lab.key(round.to_be_bytes());
-        let deadline = lab.seconds_from_now(10);
-        if round % 2 == 1 {
-            // An expired record in the way makes no difference.
-            assert!(lab.create(&key, b"expired", lab.seconds_from_now(1)).await);
-            lab.clock.advance(Duration::from_secs(1));
-        }
-        let won = lab
-            .race(CALLERS, |number, store| async move {
-                let value = number.to_be_bytes().to_vec();
-                let created = store
-                    .create(&key, value.clone(), deadline)
-                    .await
-                    .expect("create");
-                created.then_some(value)
-            })
-            .await;
-        let won: Vec<_> = won.into_iter().flatten().collect();
-        assert_eq!(won.len(), 1, "round {round}");
-        assert_eq!(lab.get(&key).await.as_ref(), won.first());
+    let keys: Arc<[Key]> = (0..RECORDS)
+        .map(|number| lab.key(number.to_be_bytes()))
+        .collect();
+    for key in keys.iter().step_by(2) {
+        // An expired record in the way makes no difference.
+        assert!(lab.create(key, b"expired", lab.seconds_from_now(1)).await);
+    }
+    lab.clock.advance(Duration::from_secs(1));
+    let deadline = lab.seconds_from_now(10);
+    let won = lab
+        .race(CALLERS, |caller, store| {
+            let keys = Arc::clone(&keys);
+            async move {
+                let mut won = Vec::new();
+                for key in &*keys {
+                    let value = caller.to_be_bytes().to_vec();
+                    if store
+                        .create(key, value.clone(), deadline)
+                        .await
+                        .expect("create")
+                    {
+                        won.push((*key, value));
+                    }
+                }
+                won
+            }
+        })
+        .await;
+    let won: Vec<(Key, Vec<u8>)> = won.into_iter().flatten().collect();
+    assert_eq!(won.len(), RECORDS, "a record was made twice, or never");
+    for (key, value) in won {
+        assert_eq!(lab.get(&key).await, Some(value));
     }
 }
 
