@@ -117,7 +117,9 @@ fn hostile_cas1_rows() {
             Ok(Cas1Response::Failure) => {
                 json!({"authenticated": false, "outcome": "failure", "code": null})
             }
-            Err(_) => json!({"authenticated": false, "outcome": "error"}),
+            Err(error) => {
+                json!({"authenticated": false, "outcome": "error", "class": error.class().as_str()})
+            }
         }
     });
 }
@@ -136,7 +138,9 @@ fn read_service_response(row: &Row, options: &ReadOptions) -> Value {
             "outcome": "failure",
             "code": failure.code().map(FailureCode::as_str),
         }),
-        Err(_) => json!({"authenticated": false, "outcome": "error"}),
+        Err(error) => {
+            json!({"authenticated": false, "outcome": "error", "class": error.class().as_str()})
+        }
     }
 }
 
@@ -176,7 +180,8 @@ fn run_hostile(target: &str, read: impl Fn(&Row, &ReadOptions) -> Value) {
 }
 
 fn options_of(input: &Value) -> ReadOptions {
-    let status = input["http_status"].as_u64().unwrap_or(200);
+    let status = [&input["http_status"], &input["status"]];
+    let status = status.into_iter().find_map(Value::as_u64).unwrap_or(200);
     let mut options = ReadOptions::default().status(u16::try_from(status).expect("a status"));
     let asks_proxies = input["endpoint"]
         .as_str()
