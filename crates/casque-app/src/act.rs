@@ -9,7 +9,7 @@ use http::StatusCode;
 
 use crate::answer::{Answer, Reason};
 use crate::app::{AfterLogout, App};
-use crate::decide::{Callback, Decision, LoginPage, SessionId};
+use crate::decide::{Callback, Decision, LoginPage, SessionId, checked_page};
 use crate::pages;
 use crate::session::{NewSession, Session};
 use crate::site::Site;
@@ -88,7 +88,7 @@ impl App {
         if let Some(id) = page.session
             && self.0.sessions.find(id.as_str()).await?.is_some()
         {
-            let location = self.checked_page(site, &page.page);
+            let location = checked_page(site, &page.page);
             return Ok(Answer::redirect(location, Reason::AlreadyLoggedIn));
         }
         Ok(self.start_login(
@@ -129,7 +129,7 @@ impl App {
                     again.marker = None;
                     return Ok(self.start_login(state, again));
                 }
-                let again = self.checked_page(site, &login.page);
+                let again = checked_page(site, &login.page);
                 let page = not_validated(&error, site, service.as_str(), &again);
                 return Ok(page.cookie(self.state_cookie(site, state)));
             }
@@ -151,7 +151,7 @@ impl App {
         state.gateway_forgotten();
         tracing::info!(renew = login.renew, "signed in");
         Ok(
-            Answer::redirect(self.checked_page(site, &login.page), Reason::LoggedIn)
+            Answer::redirect(checked_page(site, &login.page), Reason::LoggedIn)
                 .cookie(site.cookies.set(&site.cookies.session, &id, None))
                 .cookie(self.state_cookie(site, state)),
         )

@@ -178,8 +178,7 @@ impl Answer {
             headers.insert(CONTENT_TYPE, HeaderValue::from_static(content_type));
         }
         if let Content::Page(_) = self.content {
-            let policy = HeaderValue::from_str(&POLICY).expect("the policy is printable ASCII");
-            headers.insert(CONTENT_SECURITY_POLICY, policy);
+            headers.insert(CONTENT_SECURITY_POLICY, POLICY.clone());
             headers.insert(X_FRAME_OPTIONS, HeaderValue::from_static("DENY"));
         }
         headers.insert(CACHE_CONTROL, HeaderValue::from_static("no-store"));

@@ -16,7 +16,7 @@ use crate::keys::{KeyRing, SecretKey};
 use crate::session::Sessions;
 use crate::site::{PathPrefix, Site, is_loopback};
 
-const HOUR: Duration = Duration::from_secs(60 * 60);
+const HOUR: Duration = Duration::from_hours(1);
 
 /// Settings of the client that asks the CAS server.
 type Asking = ClientBuilder<Client>;

@@ -269,7 +269,7 @@ impl App {
         let site = &self.0.sites[login.site];
         if !login.gateway && state.loops(&login.page) {
             state.forget_completed();
-            let again = self.checked_page(site, &login.page);
+            let again = checked_page(site, &login.page);
             return pages::login_loop(site, &again).cookie(self.state_cookie(site, state));
         }
         let marked = login.gateway;
@@ -287,6 +287,7 @@ impl App {
         .cookie(self.state_cookie(site, state))
     }
 
+    /// A login that returns to a page of our own, or to the landing page where it is not one.
     pub(crate) fn new_login(
         &self,
         site: usize,
@@ -294,6 +295,12 @@ impl App {
         renew: bool,
         gateway: bool,
     ) -> PendingLogin {
+        let rules = &self.0.sites[site].pages;
+        let page = if return_to::check(&page, rules).is_accepted() {
+            page
+        } else {
+            self.0.sites[site].public_path(&self.0.landing)
+        };
         PendingLogin {
             marker: None,
             page,
@@ -311,11 +318,6 @@ impl App {
             Some((value, age)) => site.cookies.set(&site.cookies.login, &value, Some(age)),
             None => site.cookies.remove(&site.cookies.login),
         }
-    }
-
-    /// The absolute URL of a page of our own, or of the landing page where it is not one.
-    pub(crate) fn checked_page(&self, site: &Site, page: &str) -> String {
-        return_to::check(page, &site.pages).into_location()
     }
 
     fn decide_callback(
@@ -382,7 +384,7 @@ impl App {
                 if login.gateway {
                     state.gateway_returned(self.seconds());
                 }
-                let location = self.checked_page(site, &login.page);
+                let location = checked_page(site, &login.page);
                 Answer::redirect(location, Reason::GatewayReturned)
                     .cookie(self.state_cookie(site, state))
             }
@@ -441,6 +443,11 @@ impl App {
         let cookie = cookie::find(request.headers, &site.cookies.login);
         LoginState::open(&self.0.ring, cookie, self.seconds())
     }
+}
+
+/// The absolute URL of a page of our own, or of the landing page where it is not one (S-041).
+pub(crate) fn checked_page(site: &Site, page: &str) -> String {
+    return_to::check(page, &site.pages).into_location()
 }
 
 fn session_id(request: &RequestView<'_>, site: &Site) -> Option<SessionId> {

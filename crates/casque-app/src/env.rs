@@ -334,10 +334,12 @@ mod tests {
         }
     }
 
+    type Addresses = (&'static str, &'static str);
+
     #[test]
     fn table_of_addresses() {
         // SERVICE_URL, LOGIN_URL, base and login path, or a part of the message.
-        let rows: &[(&str, &str, Result<(&str, &str), &str>)] = &[
+        let rows: &[(&str, &str, Result<Addresses, &str>)] = &[
             (
                 "https://a.org",
                 "https://a.org/login",

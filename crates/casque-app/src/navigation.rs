@@ -22,13 +22,11 @@ pub(crate) fn may_log_out(headers: &HeaderMap) -> bool {
     {
         return false;
     }
-    match headers.get("sec-fetch-mode") {
-        Some(mode) => mode == "navigate",
-        None => {
-            let image = accepts(headers, "image/") && !accepts(headers, "text/html");
-            !image && !headers.contains_key("x-requested-with")
-        }
+    if let Some(mode) = headers.get("sec-fetch-mode") {
+        return mode == "navigate";
     }
+    let image = accepts(headers, "image/") && !accepts(headers, "text/html");
+    !image && !headers.contains_key("x-requested-with")
 }
 
 /// Whether another site's page made the browser send this.

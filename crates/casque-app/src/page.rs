@@ -6,6 +6,7 @@ use std::sync::LazyLock;
 
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
+use http::HeaderValue;
 use sha2::{Digest as _, Sha256};
 
 const STYLE: &str = "\
@@ -28,12 +29,13 @@ background:var(--accent);color:var(--on);font:inherit;font-weight:600;text-decor
 a{color:var(--accent)}:focus-visible{outline:3px solid var(--accent);outline-offset:2px}";
 
 /// The Content-Security-Policy of these pages: nothing but their own style (S-043, S-058).
-pub(crate) static POLICY: LazyLock<String> = LazyLock::new(|| {
+pub(crate) static POLICY: LazyLock<HeaderValue> = LazyLock::new(|| {
     let hash = STANDARD.encode(Sha256::digest(STYLE));
-    format!(
+    HeaderValue::try_from(format!(
         "default-src 'none'; style-src 'sha256-{hash}'; form-action 'none'; base-uri 'none'; \
          frame-ancestors 'none'"
-    )
+    ))
+    .expect("the policy is printable ASCII")
 });
 
 /// A page in the making. Text is escaped wherever it goes.

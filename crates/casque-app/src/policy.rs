@@ -5,7 +5,7 @@ use std::time::Duration;
 use crate::rule::Rule;
 
 /// How long a login with credentials is fresh, unless said otherwise.
-const RENEW_WITHIN: Duration = Duration::from_secs(5 * 60);
+const RENEW_WITHIN: Duration = Duration::from_mins(5);
 
 /// How far a route insists on a login.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -363,9 +363,12 @@ impl Touches {
     }
 
     fn due(&self, key: &Key, now: SystemTime, every: Duration) -> bool {
-        let [a, b, c, d, e, f, ..] = *key.digest();
-        let slot = &self.0[usize::from(u16::from_be_bytes([a, b])) % TOUCH_SLOTS];
-        let mark = u64::from(u32::from_be_bytes([c, d, e, f])) << 32;
+        let [low, high, mark @ .., _, _] = *key
+            .digest()
+            .first_chunk::<8>()
+            .expect("a hash has 32 bytes");
+        let slot = &self.0[usize::from(u16::from_be_bytes([low, high])) % TOUCH_SLOTS];
+        let mark = u64::from(u32::from_be_bytes(mark)) << 32;
         let seconds = now.duration_since(UNIX_EPOCH).unwrap_or_default().as_secs() & 0xffff_ffff;
         let last = slot.load(Ordering::Relaxed);
         let known = last & !0xffff_ffff == mark && last != 0;

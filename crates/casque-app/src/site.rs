@@ -110,15 +110,18 @@ impl Site {
         }
     }
 
-    /// Path and query of the page a request asks for, as the browser sees them, byte for byte.
+    /// Path and query of the page a request asks for, as the browser sees them.
+    ///
+    /// Byte for byte, but for the characters that browsers send raw although no URL may hold them
+    /// (`|`, `{`, a `%` alone): these are percent-encoded, which reads the same.
     pub(crate) fn page(&self, uri: &Uri) -> String {
         let asked = uri
             .path_and_query()
             .map_or("/", http::uri::PathAndQuery::as_str);
         if self.prefix.is_empty() || self.strip(uri.path()).is_some() {
-            asked.to_owned()
+            encoded(asked)
         } else {
-            format!("{}{asked}", self.prefix)
+            format!("{}{}", self.prefix, encoded(asked))
         }
     }
 
@@ -153,6 +156,29 @@ impl Site {
         let rest = path.strip_prefix(self.prefix.as_str())?;
         (rest.is_empty() || rest.starts_with('/')).then_some(rest)
     }
+}
+
+fn encoded(target: &str) -> String {
+    use std::fmt::Write as _;
+
+    let bytes = target.as_bytes();
+    let mut text = String::with_capacity(bytes.len());
+    for (at, byte) in bytes.iter().enumerate() {
+        let fits = match byte {
+            b'"' | b'<' | b'>' | b'^' | b'`' | b'{' | b'|' | b'}' | b'\\' => false,
+            b'%' => bytes
+                .get(at + 1..at + 3)
+                .is_some_and(|hex| hex.iter().all(u8::is_ascii_hexdigit)),
+            0x21..=0x7e => true,
+            _ => false,
+        };
+        if fits {
+            text.push(char::from(*byte));
+        } else {
+            let _ = write!(text, "%{byte:02X}");
+        }
+    }
+    text
 }
 
 /// Whether a URL names this machine: `localhost`, `*.localhost`, `127.0.0.0/8` or `[::1]`.
@@ -202,6 +228,13 @@ mod tests {
                 "/w/w/x",
             ),
             ("https://a.org/w", PathPrefix::Kept, "/w/x", "/x", "/w/x"),
+            (
+                "https://a.org",
+                PathPrefix::Either,
+                "/x?q=a|{b}%4g%41%",
+                "/x",
+                "/x?q=a%7C%7Bb%7D%254g%41%25",
+            ),
             (
                 "https://a.org/a/b",
                 PathPrefix::Either,

@@ -9,9 +9,24 @@ use axum::http::{HeaderMap, StatusCode};
 use axum::response::{Html, IntoResponse, Response};
 use axum::routing::get;
 use casque_app::is_navigation;
-use casque_axum::{Cas, CasUser};
+use casque_axum::{AfterLogout, Cas, CasError, CasUser};
+use casque_store::SharedStore;
 
 const STYLE: &str = include_str!("app.css");
+
+/// CAS as the seed's settings have it: one path for login page and callback, after the login on to the protected page,
+/// and the logout ends at the CAS server. Both URLs are without a trailing slash.
+pub(crate) fn cas(cas_url: &str, app_url: &str, store: SharedStore) -> Result<Cas, CasError> {
+    Cas::builder()
+        .provider(cas_url)
+        .service_base(app_url)
+        .login_path("/login")
+        .callback_path("/login")
+        .landing("/protected")
+        .after_logout(AfterLogout::CasServer)
+        .store(store)
+        .build()
+}
 
 /// The application. `cas` answers `/login` and `/logout`.
 pub(crate) fn router(cas: &Cas) -> Router {

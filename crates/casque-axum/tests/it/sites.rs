@@ -1,0 +1,271 @@
+//! Own addresses: configuration, never what a request says.
+
+use axum::Router;
+use axum::body::Body;
+use axum::http::{Request, StatusCode};
+use axum::routing::get;
+use casque_axum::{Cas, CasUser, PathPrefix, Settings};
+use casque_testkit::{FakeCas, Page as CasPage};
+
+use crate::support::{BASE, CALLBACK, Lab, Page, SERVICE, path_of};
+
+/// SC-039, S-002: the service is ours, whatever host the request names.
+#[tokio::test]
+async fn sc_039_the_host_does_not_choose_the_service() {
+    let foreign: &[&[(&str, &str)]] = &[
+        &[("host", "evil.example")],
+        &[
+            ("host", "app.example.org"),
+            ("x-forwarded-host", "evil.example"),
+        ],
+        &[("host", "app.example.org"), ("x-forwarded-proto", "http")],
+        &[
+            ("host", "app.example.org"),
+            ("forwarded", "host=evil.example;proto=http"),
+        ],
+        &[("host", "evil.example"), ("host", "app.example.org")],
+        &[("host", "app.example.org:8080")],
+        &[],
+    ];
+    for headers in foreign {
+        for absolute in [false, true] {
+            let lab = Lab::new();
+            let mut browser = lab.browser();
+            let prefix = if absolute { "http://evil.example" } else { "" };
+            let request = |target: String, cookies: String| {
+                let mut builder = Request::get(format!("{prefix}{target}"))
+                    .header("sec-fetch-mode", "navigate")
+                    .header("cookie", cookies);
+                for (name, value) in *headers {
+                    builder = builder.header(*name, *value);
+                }
+                builder.body(Body::empty()).unwrap()
+            };
+            let sent = Page::of(&lab.router, request("/members".into(), String::new())).await;
+            assert_eq!(sent.service(&lab.server), SERVICE, "{headers:?}");
+
+            // A ticket for the foreign service, and a login of this browser to go with it.
+            browser.go("/members").await;
+            let ticket = lab
+                .server
+                .grant("https://evil.example/cas/callback", "alice");
+            let cookies = format!("__Host-casque-login={}", browser.jar["__Host-casque-login"]);
+            let target = format!("{CALLBACK}?ticket={}", ticket.secret());
+            let page = Page::of(&lab.router, request(target, cookies)).await;
+            let validations = lab.server.requests_for(CasPage::P3ServiceValidate);
+            assert_eq!(
+                validations[0].parameter("service").as_deref(),
+                Some(SERVICE)
+            );
+            let cookie = page.header("set-cookie");
+            assert!(
+                !cookie.starts_with("__Host-casque="),
+                "signed in: {headers:?}"
+            );
+        }
+    }
+}
+
+/// Several own addresses: the one that is the request's host exactly, else the first.
+#[tokio::test]
+async fn two_own_addresses() {
+    let lab = Lab::with(|builder| {
+        builder
+            .service_base(BASE)
+            .service_base("https://intra.example.org:8443/app")
+    });
+    for (host, base) in [
+        ("app.example.org", BASE),
+        (
+            "intra.example.org:8443",
+            "https://intra.example.org:8443/app",
+        ),
+        (
+            "INTRA.example.org:8443",
+            "https://intra.example.org:8443/app",
+        ),
+        ("intra.example.org", BASE),
+        ("evil.example", BASE),
+    ] {
+        let mut browser = lab.browser();
+        browser.host = host.to_owned();
+        let sent = browser.go("/members?a=1").await;
+        assert_eq!(
+            sent.service(&lab.server),
+            format!("{base}/cas/callback"),
+            "{host}"
+        );
+        let (back, _) = lab.log_in(&mut browser, &sent, "alice").await;
+        assert_eq!(back.location(), format!("{base}/members?a=1"), "{host}");
+    }
+}
+
+/// Behind a proxy that ends TLS, under a path prefix that it strips or leaves.
+#[tokio::test]
+async fn under_a_path_prefix() {
+    for (prefix, arrives) in [
+        (PathPrefix::Either, ""),
+        (PathPrefix::Either, "/apps/w"),
+        (PathPrefix::Stripped, ""),
+        (PathPrefix::Kept, "/apps/w"),
+    ] {
+        let lab = Lab::with(|builder| {
+            builder
+                .service_base("https://app.example.org/apps/w/")
+                .path_prefix(prefix)
+        });
+        // Where the prefix is left in place, the application's routes carry it, too.
+        let router = match arrives {
+            "" => lab.router.clone(),
+            _ => Router::new()
+                .route(
+                    "/apps/w/members",
+                    get(|user: CasUser| async move { user.name().to_owned() }),
+                )
+                .layer(lab.cas.layer()),
+        };
+        let mut browser = lab.browser();
+        browser.router = router;
+        let sent = browser.go(&format!("{arrives}/members?a=%20")).await;
+        let service = sent.service(&lab.server);
+        assert_eq!(service, "https://app.example.org/apps/w/cas/callback");
+        let ticket = lab.server.grant(&service, "alice");
+        let query = format!("ticket={}", ticket.secret());
+        let back = browser.go(&format!("{arrives}/cas/callback?{query}")).await;
+        assert_eq!(
+            back.location(),
+            "https://app.example.org/apps/w/members?a=%20"
+        );
+        assert!(
+            browser
+                .go(&format!("{arrives}/members"))
+                .await
+                .text()
+                .starts_with("alice")
+        );
+        let script = lab.browser().fetch(&format!("{arrives}/members")).await;
+        assert!(script.status == StatusCode::UNAUTHORIZED || arrives == "/apps/w");
+        let out = browser.go(&format!("{arrives}/logout")).await;
+        assert!(
+            out.location()
+                .ends_with("service=https%3A%2F%2Fapp.example.org%2Fapps%2Fw%2F")
+        );
+    }
+}
+
+/// A router that nests the application takes the prefix away before the layer sees the request.
+#[tokio::test]
+async fn nested_in_another_router() {
+    let lab = Lab::with(|builder| builder.service_base("https://app.example.org/w"));
+    let mut browser = lab.browser();
+    browser.router = Router::new().nest("/w", lab.router.clone());
+    let sent = browser.go("/w/members?a=1").await;
+    let service = sent.service(&lab.server);
+    let ticket = lab.server.grant(&service, "alice");
+    assert_eq!(
+        browser.bring(&service, &ticket).await.location(),
+        "https://app.example.org/w/members?a=1"
+    );
+    assert_eq!(browser.go("/w/members").await.text(), "alice staff,admin");
+    // A router nested inside keeps the page whole as well.
+    let inner = Router::new().route(
+        "/x",
+        get(|user: CasUser| async move { user.name().to_owned() }),
+    );
+    let router = Router::new().nest("/inner", inner).layer(lab.cas.layer());
+    let mut browser = lab.browser();
+    browser.router = router;
+    let sent = browser.go("/inner/x?b=2").await;
+    let (back, _) = {
+        let service = sent.service(&lab.server);
+        let ticket = lab.server.grant(&service, "alice");
+        let target = format!("{CALLBACK}?ticket={}", ticket.secret());
+        (browser.go(&target).await, ticket)
+    };
+    assert_eq!(back.location(), "https://app.example.org/w/inner/x?b=2");
+}
+
+/// The seed's settings, on loopback and plain http: one path for login page and callback.
+#[tokio::test]
+async fn the_seeds_settings() {
+    let server = FakeCas::start();
+    let file = format!(
+        "CAS_PROVIDER=\"{}/\"\nSERVICE_URL=\"http://localhost:5000\"\n\
+         LOGIN_URL=\"http://localhost:5000/login\"\n",
+        server.base_url()
+    );
+    let cas = Cas::from_settings(&Settings::parse(&file, |_| None).unwrap()).unwrap();
+    assert_eq!(cas.service(), "http://localhost:5000/login");
+    let lab = Lab::new();
+    let mut browser = lab.browser();
+    browser.router = crate::support::router(&cas);
+    let sent = browser.go("/login").await;
+    let service = sent.parameter(&server, "service").unwrap();
+    assert_eq!(service, "http://localhost:5000/login");
+    let ticket = server.grant(&service, "alice");
+    let back = browser
+        .go(&path_of(&format!("{service}?ticket={}", ticket.secret())))
+        .await;
+    assert_eq!(back.location(), "http://localhost:5000/");
+    let cookie = back.header("set-cookie");
+    assert!(
+        cookie.starts_with("casque=") && !cookie.contains("Secure"),
+        "{cookie}"
+    );
+    assert_eq!(browser.go("/").await.text(), "alice");
+    assert_eq!(
+        browser.go("/login").await.location(),
+        "http://localhost:5000/"
+    );
+    // A gateway attempt comes back to the login page without becoming a login.
+    let mut browser = lab.browser();
+    browser.router = crate::support::router(&cas);
+    let sent = browser.go("/gateway").await;
+    let service = sent.parameter(&server, "service").unwrap();
+    let back = browser.go(&path_of(&service)).await;
+    assert_eq!(back.location(), "http://localhost:5000/gateway");
+    assert_eq!(browser.go("/gateway").await.text(), "nobody");
+}
+
+/// Settings that cannot work are refused with their name, their value and what to do.
+#[test]
+fn settings_that_cannot_work() {
+    let build = |change: fn(casque_axum::CasBuilder) -> casque_axum::CasBuilder| {
+        let builder = Cas::builder()
+            .provider("https://cas.example.org/cas")
+            .service_base(BASE);
+        change(builder)
+            .build()
+            .map(|_| ())
+            .map_err(|error| error.to_string())
+    };
+    assert_eq!(build(|b| b), Ok(()));
+    let rows: &[(fn(casque_axum::CasBuilder) -> casque_axum::CasBuilder, &str)] = &[
+        (
+            |b| b.provider("http://cas.example.org/cas"),
+            "http://cas.example.org/cas",
+        ),
+        (|b| b.provider("cas.example.org"), "CAS client"),
+        (
+            |b| b.service_base("http://app.example.org"),
+            "http://app.example.org",
+        ),
+        (
+            |b| b.callback_path("callback"),
+            "callback path is \"callback\"",
+        ),
+        (|b| b.callback_path("/a/../b"), "/a/../b"),
+        (|b| b.callback_path("/"), "callback path"),
+        (|b| b.login_path("/a b"), "/a b"),
+        (|b| b.logout_path("/login"), "/login"),
+        (|b| b.landing("//evil.example"), "//evil.example"),
+        (|b| b.landing("/cas/callback"), "/cas/callback"),
+        (|b| b.cookie_name("a;b"), "a;b"),
+        (|b| b.slo_sources(["10.0.0.0/33"]), "10.0.0.0/33"),
+        (|b| b.extra_roots_file("/nowhere.pem"), "/nowhere.pem"),
+    ];
+    for (change, part) in rows {
+        let error = build(*change).expect_err(part);
+        assert!(error.contains(part), "{part}: {error}");
+    }
+}
