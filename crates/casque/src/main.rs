@@ -22,7 +22,7 @@ struct Cli {
 enum Command {
     Serve(serve::Arguments),
     User(user::Arguments),
-    Inspect(inspect::Arguments),
+    Inspect(Box<inspect::Arguments>),
     /// Print docs/reference/configuration.md, as the tables of the program have it.
     #[command(hide = true)]
     ConfigReference,

@@ -1,0 +1,7 @@
+//! `casque serve` and `casque user` as an operator meets them.
+
+mod run;
+mod serve;
+#[path = "../support/mod.rs"]
+mod support;
+mod user;
