@@ -1,0 +1,17 @@
+//! The endpoints of the server, as browsers, services and attackers meet them.
+
+#[path = "../../../casque-proto/tests/corpus/mod.rs"]
+mod corpus;
+mod hostile;
+mod house;
+mod login;
+mod races;
+mod scenarios;
+mod secrets;
+mod sessions;
+mod single_logout;
+mod socket;
+mod stores;
+mod throttling;
+mod validation;
+mod vectors;

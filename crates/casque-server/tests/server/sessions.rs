@@ -1,0 +1,128 @@
+//! The life of a single sign-on session.
+
+use std::time::Duration;
+
+use crate::house::{House, PASSWORD, Setup, code};
+
+const APP: &str = "https://app.example.org/";
+const MINUTE: Duration = Duration::from_secs(60);
+
+#[tokio::test]
+async fn idle_sessions_end_at_two_hours() {
+    let house = House::new();
+    let mut browser = house.signed_in("alice").await;
+    house.clock.advance(119 * MINUTE);
+    // Issuing a ticket is use.
+    let ticket = browser.ticket_for(APP).await;
+    // Validating one is not.
+    house.browser().validate("validate", APP, &ticket).await;
+    house.clock.advance(119 * MINUTE);
+    assert!(browser.clone().get("/login").await.body.contains("alice"));
+    house.clock.advance(MINUTE);
+    assert!(browser.get("/login").await.is_form());
+}
+
+#[tokio::test]
+async fn no_session_lasts_longer_than_eight_hours() {
+    let house = House::new();
+    let mut browser = house.signed_in("alice").await;
+    for _ in 0..8 {
+        house.clock.advance(59 * MINUTE);
+        browser.ticket_for(APP).await;
+    }
+    house.clock.advance(8 * MINUTE);
+    assert!(browser.get("/login").await.is_form());
+}
+
+#[tokio::test]
+async fn sessions_outlive_a_restart_on_sqlite() {
+    let house = Setup::new().sqlite().build();
+    let mut browser = house.signed_in("alice").await;
+    let ticket = browser.ticket_for(APP).await;
+    let (folder, clock) = (house.folder.clone(), house.clock.clone());
+    drop(house);
+
+    let house = Setup::new().sqlite().folder(folder).clock(clock).build();
+    let cookies = browser.cookies.clone();
+    let mut browser = house.browser();
+    browser.cookies = cookies;
+    let answer = browser.validate("serviceValidate", APP, &ticket).await;
+    assert!(
+        answer.body.contains("<cas:user>alice</cas:user>"),
+        "{}",
+        answer.body
+    );
+    assert!(browser.ticket_for(APP).await.starts_with("ST-"));
+}
+
+#[tokio::test]
+async fn another_key_finds_no_session() {
+    let house = Setup::new().sqlite().build();
+    let browser = house.signed_in("alice").await;
+    std::fs::remove_file(house.file("casque.key")).expect("removed");
+    let other = Setup::new()
+        .sqlite()
+        .folder(house.folder.clone())
+        .clock(house.clock.clone());
+    let mut stranger = other.build().browser();
+    stranger.cookies = browser.cookies;
+    assert!(stranger.get("/login").await.is_form());
+}
+
+#[tokio::test]
+async fn the_store_holds_no_secret() {
+    // SC-036, S-056, S-065, S-076
+    let house = Setup::new().sqlite().build();
+    let mut browser = house.signed_in("alice").await;
+    let unused = browser.ticket_for(APP).await;
+    let used = browser.ticket_for(APP).await;
+    house
+        .browser()
+        .validate("serviceValidate", APP, &used)
+        .await;
+    let secrets = [
+        PASSWORD.to_owned(),
+        browser.cookies["__Host-TGC"].clone(),
+        unused.clone(),
+        used,
+    ];
+    let mut seen = 0;
+    for entry in std::fs::read_dir(house.folder.path()).expect("a folder") {
+        let bytes = std::fs::read(entry.expect("an entry").path()).expect("a file");
+        seen += bytes.len();
+        for secret in &secrets {
+            let found = bytes
+                .windows(secret.len())
+                .any(|window| window == secret.as_bytes());
+            assert!(!found, "{secret}");
+        }
+    }
+    assert!(seen > 1000, "there was something to look at");
+}
+
+#[tokio::test]
+async fn disabled_people_lose_their_sessions() {
+    let house = House::new();
+    let mut browser = house.signed_in("alice").await;
+    let ticket = browser.ticket_for(APP).await;
+    house.people.disable("alice");
+    let answer = house
+        .browser()
+        .validate("serviceValidate", APP, &ticket)
+        .await;
+    assert_eq!(code(&answer.body), Some("UNAUTHORIZED_SERVICE"));
+    assert!(browser.get("/login").await.is_form());
+    let answer = house.browser().log_in("alice", PASSWORD, None).await;
+    assert_eq!(answer.status, 401);
+}
+
+#[tokio::test]
+async fn a_login_with_renew_keeps_the_session_until_it_succeeds() {
+    //
+    let house = House::new();
+    let mut browser = house.signed_in("alice").await;
+    let page = browser.get("/login?renew=true").await;
+    assert!(page.is_form());
+    browser.submit(&page, "alice", "wrong", None).await;
+    assert!(browser.get("/login").await.body.contains("alice"));
+}

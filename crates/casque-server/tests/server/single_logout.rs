@@ -1,0 +1,296 @@
+//! Services are told, once each, in the background (R-075 to R-082, S-049).
+
+use std::{sync::Arc, time::Duration};
+
+use axum::{Router, body::Bytes, extract::State, http::HeaderMap, routing::post};
+use casque_proto::{LogoutRequest, ServiceRule};
+use casque_server::{Service, Services};
+use tokio::{
+    io::AsyncReadExt as _,
+    net::TcpListener,
+    sync::mpsc::{UnboundedReceiver, UnboundedSender, unbounded_channel},
+};
+
+use crate::house::{House, PASSWORD, Setup};
+
+/// A service that listens.
+struct Target {
+    url: String,
+    heard: UnboundedReceiver<(String, Bytes)>,
+}
+
+impl Target {
+    async fn open() -> Self {
+        let (tell, heard) = unbounded_channel();
+        let router = Router::new().route("/{*path}", post(hear)).with_state(tell);
+        let listener = TcpListener::bind("127.0.0.1:0").await.expect("a port");
+        let address = listener.local_addr().expect("an address");
+        tokio::spawn(async move { axum::serve(listener, router).await });
+        Self {
+            url: format!("http://{address}/app?page=2"),
+            heard,
+        }
+    }
+
+    /// All tickets heard of so far.
+    fn tickets(&mut self) -> Vec<String> {
+        let mut tickets = Vec::new();
+        while let Ok((content_type, body)) = self.heard.try_recv() {
+            assert_eq!(content_type, "application/x-www-form-urlencoded");
+            assert!(body.starts_with(b"logoutRequest="));
+            let request = LogoutRequest::parse_form_body(&body).expect("a logout request");
+            tickets.push(request.session_index().expect("one").secret().to_owned());
+        }
+        tickets.sort();
+        tickets
+    }
+}
+
+async fn hear(
+    State(tell): State<UnboundedSender<(String, Bytes)>>,
+    headers: HeaderMap,
+    body: Bytes,
+) -> &'static str {
+    let content_type = headers["content-type"].to_str().expect("a type").to_owned();
+    tell.send((content_type, body)).expect("somebody listens");
+    "thank you"
+}
+
+fn loopback() -> Services {
+    Services::new([Service::new("demo", ServiceRule::loopback())])
+}
+
+fn house() -> House {
+    Setup::new().services(loopback()).build()
+}
+
+#[tokio::test]
+async fn each_validated_ticket_is_told_once() {
+    let mut target = Target::open().await;
+    let service = target.url.clone();
+    let house = house();
+    let mut browser = house.signed_in("alice").await;
+    let mut validated = Vec::new();
+    for endpoint in ["validate", "serviceValidate", "p3/serviceValidate"] {
+        let ticket = browser.ticket_for(&service).await;
+        house.browser().validate(endpoint, &service, &ticket).await;
+        house.browser().validate(endpoint, &service, &ticket).await;
+        validated.push(ticket);
+    }
+    let _never_validated = browser.ticket_for(&service).await;
+    let shown_elsewhere = browser.ticket_for(&service).await;
+    house
+        .browser()
+        .validate("validate", "http://127.0.0.1:1/", &shown_elsewhere)
+        .await;
+
+    let mut second = browser.clone();
+    let (one, two) = tokio::join!(browser.get("/logout"), second.get("/logout"));
+    assert_eq!((one.status.as_u16(), two.status.as_u16()), (200, 200));
+    house.server.finish_logout_messages().await;
+    validated.sort();
+    assert_eq!(target.tickets(), validated);
+    browser.get("/logout").await;
+    house.server.finish_logout_messages().await;
+    assert!(target.tickets().is_empty(), "nothing twice");
+}
+
+#[tokio::test]
+async fn a_renewed_login_keeps_what_the_first_one_opened() {
+    let mut target = Target::open().await;
+    let service = target.url.clone();
+    let house = house();
+    let mut browser = house.signed_in("alice").await;
+    let ticket = browser.ticket_for(&service).await;
+    house
+        .browser()
+        .validate("validate", &service, &ticket)
+        .await;
+    browser.log_in("alice", PASSWORD, None).await;
+    house.server.finish_logout_messages().await;
+    assert!(target.tickets().is_empty(), "the person is still there");
+    browser.get("/logout").await;
+    house.server.finish_logout_messages().await;
+    assert_eq!(target.tickets(), [ticket]);
+}
+
+#[tokio::test]
+async fn another_person_ends_the_first_ones_services() {
+    let mut target = Target::open().await;
+    let service = target.url.clone();
+    let house = house();
+    let mut browser = house.signed_in("alice").await;
+    let ticket = browser.ticket_for(&service).await;
+    house
+        .browser()
+        .validate("validate", &service, &ticket)
+        .await;
+    browser.log_in("bob", PASSWORD, None).await;
+    house.server.finish_logout_messages().await;
+    assert_eq!(target.tickets(), [ticket]);
+}
+
+#[tokio::test]
+async fn a_registered_logout_address_is_used_instead() {
+    let mut target = Target::open().await;
+    let mut service = Service::new("demo", ServiceRule::loopback());
+    service.logout_url = Some(target.url.replace("/app?page=2", "/bye"));
+    let house = Setup::new().services(Services::new([service])).build();
+    let mut browser = house.signed_in("alice").await;
+    let ticket = browser.ticket_for("http://127.0.0.1:1/").await;
+    house
+        .browser()
+        .validate("validate", "http://127.0.0.1:1/", &ticket)
+        .await;
+    browser.get("/logout").await;
+    house.server.finish_logout_messages().await;
+    assert_eq!(target.tickets(), [ticket]);
+}
+
+#[tokio::test]
+async fn services_that_want_none_or_are_gone_get_none() {
+    for gone in [false, true] {
+        let mut target = Target::open().await;
+        let service = target.url.clone();
+        let house = house();
+        let mut browser = house.signed_in("alice").await;
+        let ticket = browser.ticket_for(&service).await;
+        house
+            .browser()
+            .validate("validate", &service, &ticket)
+            .await;
+        let mut other = Service::new("demo", ServiceRule::loopback());
+        other.enabled = !gone;
+        other.single_logout = false;
+        let later = Setup::new()
+            .services(Services::new([other]))
+            .store(house.store.clone())
+            .clock(house.clock.clone())
+            .folder(house.folder.clone())
+            .build();
+        let mut same = later.browser();
+        same.cookies = browser.cookies.clone();
+        assert!(same.get("/login").await.body.contains("alice"));
+        same.get("/logout").await;
+        later.server.finish_logout_messages().await;
+        assert!(target.tickets().is_empty());
+    }
+}
+
+#[tokio::test]
+async fn redirects_are_not_followed() {
+    let mut target = Target::open().await;
+    let elsewhere = target.url.clone();
+    let router = Router::new().fallback(async move || {
+        (
+            http::StatusCode::TEMPORARY_REDIRECT,
+            [("location", elsewhere)],
+        )
+    });
+    let listener = TcpListener::bind("127.0.0.1:0").await.expect("a port");
+    let service = format!("http://{}/", listener.local_addr().expect("an address"));
+    tokio::spawn(async move { axum::serve(listener, router).await });
+    let house = house();
+    let mut browser = house.signed_in("alice").await;
+    let ticket = browser.ticket_for(&service).await;
+    house
+        .browser()
+        .validate("validate", &service, &ticket)
+        .await;
+    browser.get("/logout").await;
+    house.server.finish_logout_messages().await;
+    assert!(target.tickets().is_empty());
+}
+
+#[tokio::test]
+async fn sc_022_logout_does_not_wait_for_services_that_hang() {
+    // A service that accepts and says nothing, and one that never stops talking.
+    let silent = TcpListener::bind("127.0.0.1:0").await.expect("a port");
+    let endless = TcpListener::bind("127.0.0.1:0").await.expect("a port");
+    let mut target = Target::open().await;
+    let services = [
+        format!("http://{}/", silent.local_addr().expect("an address")),
+        format!("http://{}/", endless.local_addr().expect("an address")),
+        target.url.clone(),
+    ];
+    let (tell, mut arrived) = unbounded_channel();
+    let also = tell.clone();
+    tokio::spawn(async move {
+        let (mut stream, _) = silent.accept().await.expect("a connection");
+        also.send("silent").expect("somebody listens");
+        // Until the server gives up.
+        let _ = stream.read_to_end(&mut Vec::new()).await;
+        also.send("silent was given up").expect("somebody listens");
+    });
+    tokio::spawn(async move {
+        let (stream, _) = endless.accept().await.expect("a connection");
+        tell.send("endless").expect("somebody listens");
+        let (mut read, mut write) = stream.into_split();
+        tokio::spawn(async move { tokio::io::copy(&mut read, &mut tokio::io::sink()).await });
+        let head = b"HTTP/1.1 200 OK\r\ncontent-length: 1000000000\r\n\r\n";
+        let mut written = 0;
+        let mut next = &head[..];
+        while tokio::io::AsyncWriteExt::write_all(&mut write, next)
+            .await
+            .is_ok()
+        {
+            written += next.len();
+            next = &[b'x'; 1024];
+        }
+        assert!(written < 100_000_000, "{written} bytes were taken");
+        tell.send("endless was given up").expect("somebody listens");
+    });
+    let house = house();
+    let mut browser = house.signed_in("alice").await;
+    let mut tickets = Vec::new();
+    for service in &services {
+        let ticket = browser.ticket_for(service).await;
+        house.browser().validate("validate", service, &ticket).await;
+        tickets.push(ticket);
+    }
+    let logout = tokio::time::timeout(Duration::from_secs(2), browser.get("/logout"));
+    assert_eq!(logout.await.expect("at once").status, 200);
+    house.server.finish_logout_messages().await;
+    assert_eq!(target.tickets(), [tickets[2].clone()]);
+    let mut events = Vec::new();
+    for _ in 0..4 {
+        events.push(arrived.recv().await.expect("an event"));
+    }
+    events.sort_unstable();
+    assert_eq!(
+        events,
+        [
+            "endless",
+            "endless was given up",
+            "silent",
+            "silent was given up"
+        ]
+    );
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 4)]
+async fn a_logout_in_the_middle_of_a_validation_is_seen_by_one_of_them() {
+    // S-007: either the ticket is refused, or the service is told.
+    let mut target = Target::open().await;
+    let service = target.url.clone();
+    let house = Arc::new(house());
+    for _ in 0..40 {
+        let mut browser = house.signed_in("alice").await;
+        let ticket = browser.ticket_for(&service).await;
+        let asked = {
+            let (house, service, ticket) = (house.clone(), service.clone(), ticket.clone());
+            tokio::spawn(async move {
+                house
+                    .browser()
+                    .validate("validate", &service, &ticket)
+                    .await
+                    .body
+            })
+        };
+        browser.get("/logout").await;
+        let accepted = asked.await.expect("no panic").starts_with("yes");
+        house.server.finish_logout_messages().await;
+        let told = target.tickets() == [ticket];
+        assert!(told || !accepted);
+    }
+}

@@ -1,0 +1,104 @@
+//! A store that breaks down when told to.
+
+use std::{
+    io,
+    sync::{
+        Arc,
+        atomic::{AtomicBool, Ordering},
+    },
+    time::SystemTime,
+};
+
+use casque_store::{Key, MemoryStore, SharedStore, Store, StoreError, StoreFuture};
+use casque_testkit::ManualClock;
+
+#[derive(Debug, Clone)]
+pub(crate) struct Breakable {
+    inner: SharedStore,
+    broken: Arc<AtomicBool>,
+}
+
+impl Breakable {
+    pub(crate) fn on(clock: &ManualClock) -> Self {
+        Self {
+            inner: Arc::new(MemoryStore::new(Arc::new(clock.clone()))),
+            broken: Arc::default(),
+        }
+    }
+
+    pub(crate) fn shared(&self) -> SharedStore {
+        Arc::new(self.clone())
+    }
+
+    pub(crate) fn break_down(&self) {
+        self.broken.store(true, Ordering::SeqCst);
+    }
+
+    pub(crate) fn repair(&self) {
+        self.broken.store(false, Ordering::SeqCst);
+    }
+
+    fn unless_broken<'a, T: Send + 'a>(&self, works: StoreFuture<'a, T>) -> StoreFuture<'a, T> {
+        if self.broken.load(Ordering::SeqCst) {
+            let error = io::Error::other("the disk is full");
+            return Box::pin(async { Err(StoreError::unavailable("a test store", error)) });
+        }
+        works
+    }
+}
+
+impl Store for Breakable {
+    fn create<'a>(
+        &'a self,
+        key: &'a Key,
+        value: Vec<u8>,
+        deadline: SystemTime,
+    ) -> StoreFuture<'a, bool> {
+        self.unless_broken(self.inner.create(key, value, deadline))
+    }
+
+    fn get<'a>(&'a self, key: &'a Key) -> StoreFuture<'a, Option<Vec<u8>>> {
+        self.unless_broken(self.inner.get(key))
+    }
+
+    fn touch<'a>(&'a self, key: &'a Key, deadline: SystemTime) -> StoreFuture<'a, bool> {
+        self.unless_broken(self.inner.touch(key, deadline))
+    }
+
+    fn take<'a>(&'a self, key: &'a Key) -> StoreFuture<'a, Option<Vec<u8>>> {
+        self.unless_broken(self.inner.take(key))
+    }
+
+    fn delete<'a>(&'a self, key: &'a Key) -> StoreFuture<'a, bool> {
+        self.unless_broken(self.inner.delete(key))
+    }
+
+    fn append<'a>(
+        &'a self,
+        key: &'a Key,
+        member: Vec<u8>,
+        deadline: SystemTime,
+    ) -> StoreFuture<'a, usize> {
+        self.unless_broken(self.inner.append(key, member, deadline))
+    }
+
+    fn members<'a>(&'a self, key: &'a Key) -> StoreFuture<'a, Vec<Vec<u8>>> {
+        self.unless_broken(self.inner.members(key))
+    }
+
+    fn remove_member<'a>(&'a self, key: &'a Key, member: &'a [u8]) -> StoreFuture<'a, bool> {
+        self.unless_broken(self.inner.remove_member(key, member))
+    }
+
+    fn take_members<'a>(&'a self, key: &'a Key) -> StoreFuture<'a, Vec<Vec<u8>>> {
+        self.unless_broken(self.inner.take_members(key))
+    }
+
+    fn sweep(&self, limit: usize) -> StoreFuture<'_, usize> {
+        self.unless_broken(self.inner.sweep(limit))
+    }
+
+    fn ping(&self) -> StoreFuture<'_, ()> {
+        self.unless_broken(self.inner.ping())
+    }
+}
