@@ -9,6 +9,7 @@ use axum::{
     response::Response,
     routing::any,
 };
+use casque_proto::CasBase;
 use casque_store::{Clock, KeyHasher, SharedStore};
 use http::{HeaderValue, Method, StatusCode, header::CACHE_CONTROL};
 use url::Url;
@@ -72,7 +73,7 @@ impl Server {
             passwords,
             hasher,
         } = parts;
-        let base = Url::parse(config.base_url.as_str()).expect("a CAS base URL is a URL");
+        let base = parsed(&config.base_url);
         let prefix = base.path().trim_end_matches('/').to_owned();
         let limits = Limits {
             per_person: config.login.max_failures,
@@ -161,6 +162,10 @@ impl fmt::Debug for Server {
             .field("prefix", &self.state.prefix)
             .finish_non_exhaustive()
     }
+}
+
+fn parsed(base: &CasBase) -> Url {
+    Url::parse(base.as_str()).expect("a CAS base URL is a URL")
 }
 
 async fn home(extract::State(state): extract::State<Arc<State>>) -> Response {

@@ -178,17 +178,15 @@ async fn session_of(
     let Some(session) = state.sessions.of_cookie(cookie).await? else {
         return Ok(None);
     };
-    match state
+    let person = state
         .people
         .find(&session.user)
-        .filter(|person| !person.disabled)
-    {
-        Some(person) => Ok(Some((session, person))),
-        None => {
-            state.messenger.send(state.sessions.end(&session.id).await?);
-            Ok(None)
-        }
+        .filter(|person| !person.disabled);
+    if let Some(person) = person {
+        return Ok(Some((session, person)));
     }
+    state.messenger.send(state.sessions.end(&session.id).await?);
+    Ok(None)
 }
 
 /// Issues a ticket, and gives the address that takes it to the service. None where the

@@ -96,7 +96,7 @@ impl Inner {
         let outcome = client::post(&self.client, url, body).await;
         match outcome {
             Ok(status) if status.is_success() => {
-                tracing::info!(service = %service.id, "logout message delivered")
+                tracing::info!(service = %service.id, "logout message delivered");
             }
             Ok(status) => {
                 tracing::warn!(service = %service.id, status = status.as_u16(), "logout message refused");

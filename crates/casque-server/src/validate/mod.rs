@@ -85,7 +85,7 @@ async fn answer(
     }
 }
 
-/// All steps of R-094. An unavailable store is INTERNAL_ERROR.
+/// All steps of R-094. An unavailable store is `INTERNAL_ERROR`.
 async fn ask(state: &State, endpoint: Endpoint, parameters: &Parameters) -> Result<Told, Refusal> {
     let question = Question::read(endpoint, parameters)?;
     take_and_judge(state, &question)

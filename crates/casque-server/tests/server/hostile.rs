@@ -278,6 +278,9 @@ async fn validate() {
             println!("{}: not built yet: proxy tickets", row.id);
             continue;
         }
+        if ["PT", "live PGT"].contains(&row.input_str("setup")) {
+            println!("{}: not built yet: a live ticket of that kind", row.id);
+        }
         report.note(&row.id, validate_row(&row).await);
     }
     report.finish(expect_rows);
@@ -334,12 +337,6 @@ async fn validate_row(row: &Row) -> Result<(), String> {
             .await;
         again.body.contains("authenticationSuccess")
     } else {
-        if let Some(burned) = row.expected.get("ticket_burned") {
-            println!(
-                "{}: ticket_burned {burned} needs a live ticket of a kind not built yet",
-                row.id
-            );
-        }
         row.expected["ticket_burned"] == false
     };
     judge(row, |word, value| match word {

@@ -5,7 +5,7 @@ use std::{
     net::SocketAddr,
     path::PathBuf,
     sync::{Arc, Mutex, OnceLock},
-    time::{Duration, UNIX_EPOCH},
+    time::{Duration, SystemTime, UNIX_EPOCH},
 };
 
 use axum::{Router, body::Body};
@@ -41,6 +41,11 @@ impl People for Directory {
     }
 }
 
+/// When every house is opened: 2024-05-01T12:00:00Z.
+pub(crate) fn start() -> SystemTime {
+    UNIX_EPOCH + Duration::from_hours(476_268)
+}
+
 /// How a house is built.
 pub(crate) struct Setup {
     base: String,
@@ -55,7 +60,7 @@ pub(crate) struct Setup {
 
 impl Setup {
     pub(crate) fn new() -> Self {
-        let clock = ManualClock::at(UNIX_EPOCH + Duration::from_secs(1_714_564_800));
+        let clock = ManualClock::at(start());
         Self {
             base: BASE.to_owned(),
             settings: String::new(),
@@ -69,13 +74,13 @@ impl Setup {
     }
 
     pub(crate) fn base(mut self, base: &str) -> Self {
-        self.base = base.to_owned();
+        base.clone_into(&mut self.base);
         self
     }
 
     /// Further lines of `casque.toml`.
     pub(crate) fn settings(mut self, lines: &str) -> Self {
-        self.settings = lines.to_owned();
+        lines.clone_into(&mut self.settings);
         self
     }
 

@@ -5,7 +5,7 @@ use std::time::Duration;
 use crate::house::{House, PASSWORD, Setup, code};
 
 const APP: &str = "https://app.example.org/";
-const MINUTE: Duration = Duration::from_secs(60);
+const MINUTE: Duration = Duration::from_mins(1);
 
 #[tokio::test]
 async fn idle_sessions_end_at_two_hours() {

@@ -67,8 +67,8 @@ async fn http_raw() {
     let server = open(&house, None).await;
     let mut report = Report::default();
     for row in rows {
-        let closes = row.expected["connection_closed"].as_bool();
-        let (answer, closed) = talk(server.address, &row.document(), closes.is_none()).await;
+        let must_close = row.expected["connection_closed"].as_bool();
+        let (answer, closed) = talk(server.address, &row.document(), must_close.is_none()).await;
         let status: u64 = answer
             .get(9..12)
             .and_then(|status| status.parse().ok())
@@ -88,7 +88,7 @@ async fn http_raw() {
             Err(format!("status {status}: {answer}"))
         } else if answers as u64 > most {
             Err(format!("{answers} answers"))
-        } else if closes.is_some_and(|closes| closes != closed) {
+        } else if must_close.is_some_and(|must| must != closed) {
             Err(format!("closed: {closed}"))
         } else {
             Ok(())

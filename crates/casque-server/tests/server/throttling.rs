@@ -12,7 +12,7 @@ async fn a_person_is_shut_after_too_many_failures_for_a_window() {
     for n in 0..3 {
         let mut browser = house.browser().from(&format!("203.0.{n}.1"));
         assert_eq!(browser.log_in("alice", "wrong", None).await.status, 401);
-        house.clock.advance(Duration::from_secs(60));
+        house.clock.advance(Duration::from_mins(1));
     }
     let mut browser = house.browser().from("192.0.2.1");
     let refused = browser.log_in("alice", PASSWORD, None).await;
@@ -39,13 +39,13 @@ async fn refused_attempts_do_not_lengthen_the_wait() {
         house.browser().log_in("alice", "wrong", None).await;
     }
     for _ in 0..10 {
-        house.clock.advance(Duration::from_secs(60));
+        house.clock.advance(Duration::from_mins(1));
         assert_eq!(
             house.browser().log_in("alice", "wrong", None).await.status,
             429
         );
     }
-    house.clock.advance(Duration::from_secs(300));
+    house.clock.advance(Duration::from_mins(5));
     assert_eq!(
         house.browser().log_in("alice", PASSWORD, None).await.status,
         200

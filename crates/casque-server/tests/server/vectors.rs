@@ -227,8 +227,8 @@ async fn validation_row(case: &Value) -> Result<(), String> {
         return Err(format!("status {}", answer.status));
     }
     if let Some(body) = expected["body"].as_str() {
-        let user = request["user"].as_str().unwrap_or("alice");
-        if answer.body != body.replace(user, "alice") {
+        let name = request["user"].as_str().unwrap_or("alice");
+        if answer.body != body.replace(name, "alice") {
             return Err(answer.body);
         }
     }
