@@ -3,7 +3,7 @@
 //! The expression is walked as an automaton, so that a question is not "does it match this address" but "can anything
 //! that begins like this still match": an attacker chooses the rest.
 
-use std::collections::{HashMap, VecDeque};
+use std::collections::{HashMap, HashSet, VecDeque};
 
 use regex_automata::hybrid::LazyStateID;
 use regex_automata::hybrid::dfa::{Cache, DFA};
@@ -78,12 +78,10 @@ impl Walk {
         Ok(Self { dfa, cache, start })
     }
 
-    /// The host of the shortest address that the expression matches.
+    /// The shortest host of an address that the expression matches.
     fn derive_host(&mut self) -> Result<String, String> {
         let none = "no host that it is meant for can be read from it";
-        let address = self
-            .shortest_match()?
-            .ok_or("it matches no address at all")?;
+        let address = self.shortest_origin()?.ok_or(none)?;
         let parts = Parts::parse(&address).map_err(|_| none)?;
         Ok(parts.host)
     }
@@ -138,7 +136,40 @@ impl Walk {
                 ));
             }
         }
+        // Where no probe fits, count: a list of hosts is short, and an open host has no end.
+        let after_slashes = self.after(&format!("{scheme}://"))?;
+        if self.count_authorities(after_slashes, &mut HashMap::new())? > MOST_HOSTS {
+            return Err("it leaves the host open".to_owned());
+        }
         Ok(())
+    }
+
+    /// How many authorities (host and port) can stand between `state` and the next slash; `u64::MAX` where there is no end.
+    fn count_authorities(
+        &mut self,
+        state: LazyStateID,
+        counts: &mut HashMap<LazyStateID, Option<u64>>,
+    ) -> Result<u64, String> {
+        match counts.get(&state) {
+            Some(Some(count)) => return Ok(*count),
+            // On the way to itself: a cycle.
+            Some(None) => return Ok(u64::MAX),
+            None if counts.len() > MAX_STATES => {
+                return Err("it is too large to be checked".to_owned());
+            }
+            None => counts.insert(state, None),
+        };
+        let slash = self.step(state, b'/')?;
+        let mut count = u64::from(self.is_alive(slash)?);
+        // Canonical authorities are in lower case.
+        for byte in (b'a'..=b'z').chain(b'0'..=b'9').chain(*b".-:[]") {
+            let next = self.step(state, byte)?;
+            if !next.is_dead() {
+                count = count.saturating_add(self.count_authorities(next, counts)?);
+            }
+        }
+        counts.insert(state, Some(count));
+        Ok(count)
     }
 
     /// Whether anything that begins with `prefix` can match.
@@ -209,7 +240,8 @@ impl Walk {
         Ok(false)
     }
 
-    fn shortest_match(&mut self) -> Result<Option<String>, String> {
+    /// The shortest beginning of a matching address that has its third slash, or the whole of one that has fewer.
+    fn shortest_origin(&mut self) -> Result<Option<String>, String> {
         // Dots first: where the expression takes any character, the host shows it by its empty labels.
         let order: Vec<u8> = b"."
             .iter()
@@ -217,28 +249,23 @@ impl Walk {
             .chain(b'a'..=b'z')
             .chain(PRINTABLE)
             .collect();
-        let mut reached_by: HashMap<LazyStateID, Option<(LazyStateID, u8)>> =
-            HashMap::from([(self.start, None)]);
-        let mut queue = VecDeque::from([self.start]);
-        while let Some(state) = queue.pop_front() {
-            if self.is_match(state)? {
-                let mut text = Vec::new();
-                let mut at = state;
-                while let Some(Some((before, byte))) = reached_by.get(&at) {
-                    text.push(*byte);
-                    at = *before;
-                }
-                text.reverse();
-                return Ok(String::from_utf8(text).ok());
+        let mut queue = VecDeque::from([(self.start, String::new())]);
+        let mut seen = HashSet::from([(self.start, 0)]);
+        while let Some((state, text)) = queue.pop_front() {
+            let slashes = text.matches('/').count();
+            if (slashes == 3 && self.is_alive(state)?) || self.is_match(state)? {
+                return Ok(Some(text));
             }
-            if reached_by.len() > MAX_STATES {
+            if slashes == 3 {
+                continue;
+            }
+            if seen.len() > MAX_STATES {
                 return Err("it is too large to be checked".to_owned());
             }
             for byte in &order {
                 let next = self.step(state, *byte)?;
-                if !next.is_dead() && !reached_by.contains_key(&next) {
-                    reached_by.insert(next, Some((state, *byte)));
-                    queue.push_back(next);
+                if !next.is_dead() && seen.insert((next, slashes + usize::from(*byte == b'/'))) {
+                    queue.push_back((next, format!("{text}{}", char::from(*byte))));
                 }
             }
         }
@@ -286,3 +313,6 @@ const NFA_BYTES: usize = 1 << 20;
 const CACHE_BYTES: usize = 4 << 20;
 
 const MAX_STATES: usize = 4096;
+
+/// Three free letters, or four digits, in a host are a list that an operator may mean.
+const MOST_HOSTS: u64 = 100_000;
