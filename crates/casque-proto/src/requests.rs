@@ -77,16 +77,6 @@ impl Validate {
         self
     }
 
-    /// The endpoint that will be asked.
-    pub fn asks(&self) -> ValidateEndpoint {
-        self.endpoint
-    }
-
-    /// The service.
-    pub fn service(&self) -> &ServiceUrl {
-        &self.service
-    }
-
     /// The request.
     pub fn request(&self, base: &CasBase) -> Request<Bytes> {
         let accept = match (self.endpoint, self.options.format) {

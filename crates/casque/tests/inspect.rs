@@ -314,3 +314,21 @@ fn a_refused_value_has_a_reason() {
         (&Value::Bool(true), &Value::Bool(false))
     );
 }
+
+/// Whoever meets a server that forgets the namespace is told what to switch on.
+#[test]
+fn an_error_names_the_tolerance_that_would_read_it() {
+    let body = b"<serviceResponse><authenticationSuccess><user>ada</user></authenticationSuccess></serviceResponse>";
+    let strict = answer("service-response", &[], body).expect("an answer");
+    assert_eq!(strict["class"], "not_cas");
+    assert_eq!(
+        strict["readable_with_tolerance"],
+        serde_json::json!(["missing_namespace"])
+    );
+    let tolerant = answer(
+        "service-response",
+        &option("--tolerate", "missing_namespace"),
+        body,
+    );
+    assert_eq!(tolerant.expect("an answer")["user"], "ada");
+}

@@ -4,7 +4,8 @@ use casque_proto::rest::{StCreated, TgtCreated, TgtDeleted, TgtFound, UserAuthen
 use casque_proto::saml::{SamlExpectation, SamlRequest, SamlResponse};
 use casque_proto::{
     Cas1Response, CasBase, Failure, FailureCode, JsonpCallback, LogoutMessage, LogoutReceiver,
-    LogoutRequest, ProxyResponse, ReadError, ServiceResponse, ServiceTicket, ServiceUrl,
+    LogoutRequest, ProxyResponse, ReadError, ReadOptions, ServiceResponse, ServiceTicket,
+    ServiceUrl,
 };
 use http::header::CONTENT_TYPE;
 use http::{HeaderMap, HeaderName, HeaderValue, Method, Uri};
@@ -28,21 +29,24 @@ pub(super) fn service_response(input: &[u8], arguments: &Arguments) -> Result<Ou
             "long_term": assertion.long_term(),
         })),
         Ok(ServiceResponse::Failure(failure)) => Outcome::Read(refused(&failure)),
-        Err(error) => Outcome::error(&error),
+        Err(error) => Outcome::error(&error).or_with_tolerance(&options, |options| {
+            ServiceResponse::parse(input, options).is_ok()
+        }),
     })
 }
 
 /// The answer of `/proxy`.
 pub(super) fn proxy_response(input: &[u8], arguments: &Arguments) -> Result<Outcome, String> {
-    Ok(
-        match ProxyResponse::parse(input, &arguments.read_options()?) {
-            Ok(ProxyResponse::Success(ticket)) => {
-                Outcome::Read(json!({ "result": "success", "proxy_ticket": ticket.secret() }))
-            }
-            Ok(ProxyResponse::Failure(failure)) => Outcome::Read(refused(&failure)),
-            Err(error) => Outcome::error(&error),
-        },
-    )
+    let options = arguments.read_options()?;
+    Ok(match ProxyResponse::parse(input, &options) {
+        Ok(ProxyResponse::Success(ticket)) => {
+            Outcome::Read(json!({ "result": "success", "proxy_ticket": ticket.secret() }))
+        }
+        Ok(ProxyResponse::Failure(failure)) => Outcome::Read(refused(&failure)),
+        Err(error) => Outcome::error(&error).or_with_tolerance(&options, |options| {
+            ProxyResponse::parse(input, options).is_ok()
+        }),
+    })
 }
 
 /// The answer of `/validate`, CAS 1.
@@ -174,6 +178,29 @@ impl Outcome {
             "detail": error.detail(),
             "http_status": error.status(),
         }))
+    }
+
+    /// Adds the names of tolerances with any of which the message could be read.
+    fn or_with_tolerance(
+        self,
+        options: &ReadOptions,
+        reads: impl Fn(&ReadOptions) -> bool,
+    ) -> Self {
+        let helps = |tolerance: &Tolerance| {
+            !options.tolerates(*tolerance) && reads(&options.clone().with_tolerance(*tolerance))
+        };
+        let names: Vec<_> = Tolerance::ALL
+            .into_iter()
+            .filter(helps)
+            .map(Tolerance::name)
+            .collect();
+        match self {
+            Self::Error(mut json) if !names.is_empty() => {
+                json["readable_with_tolerance"] = json!(names);
+                Self::Error(json)
+            }
+            other => other,
+        }
     }
 }
 
