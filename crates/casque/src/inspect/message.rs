@@ -5,7 +5,7 @@ use casque_proto::saml::{SamlExpectation, SamlRequest, SamlResponse};
 use casque_proto::{
     Cas1Response, CasBase, Failure, FailureCode, JsonpCallback, LogoutMessage, LogoutReceiver,
     LogoutRequest, ProxyResponse, ReadError, ReadOptions, ServiceResponse, ServiceTicket,
-    ServiceUrl,
+    ServiceUrl, Tolerance,
 };
 use http::header::CONTENT_TYPE;
 use http::{HeaderMap, HeaderName, HeaderValue, Method, Uri};
