@@ -1,9 +1,10 @@
 //! A validation without its I/O: the request to send, and what its answer means.
 
 use bytes::Bytes;
+use casque_proto::redact::redact;
 use casque_proto::{
-    Assertion, Cas1Response, CasBase, Endpoint, ErrorClass, Format, LoginOptions, ReadError,
-    ReadOptions, ServiceResponse, ServiceTicket, ServiceUrl, Validate, ValidateEndpoint,
+    Assertion, Cas1Response, CasBase, Endpoint, ErrorClass, FailureCode, Format, LoginOptions,
+    ReadError, ReadOptions, ServiceResponse, ServiceTicket, ServiceUrl, Validate, ValidateEndpoint,
 };
 use http::{Request, StatusCode};
 use url::Url;
@@ -102,9 +103,10 @@ impl Exchange {
         }
         match ServiceResponse::parse(&answer.body, &options) {
             Ok(ServiceResponse::Success(assertion)) => Ok(assertion),
-            Ok(ServiceResponse::Failure(failure)) => {
-                Err(refused(failure.code().cloned(), failure.description()))
-            }
+            Ok(ServiceResponse::Failure(failure)) => Err(refused(
+                failure.code().map(|code| show_code(code, ticket)),
+                failure.description(),
+            )),
             Err(error) => Err(unreadable(&error, status, ticket)),
         }
     }
@@ -160,9 +162,21 @@ fn resolve(base: &CasBase, location: &str) -> Option<Url> {
         .ok()
 }
 
-/// The server's words, bounded, on one line, without the ticket that it may repeat.
+/// The server's words, bounded, on one line, without the ticket that it may repeat or any other.
 fn show(text: &str, ticket: &ServiceTicket) -> String {
-    one_line(&text.replace(ticket.secret(), "ST-…"), MAX_SHOWN)
+    let start: String = text.trim().chars().take(10 * MAX_SHOWN).collect();
+    one_line(
+        &redact(&start.replace(ticket.secret(), "ST-…"), None),
+        MAX_SHOWN,
+    )
+}
+
+/// A code outside the protocol is the server's text like any other.
+fn show_code(code: &FailureCode, ticket: &ServiceTicket) -> FailureCode {
+    match code {
+        FailureCode::Other(text) => FailureCode::Other(show(text, ticket)),
+        known => known.clone(),
+    }
 }
 
 /// Enough for the longest messages that CAS servers write.

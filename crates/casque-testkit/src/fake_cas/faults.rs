@@ -25,6 +25,8 @@ pub enum Fault {
     HangUp,
     /// Sends the head with the right length, half of the body, and closes the connection.
     Cut,
+    /// Sends the head with the right length, half of the body, and then nothing more. The connection stays open.
+    Stall,
     /// Sends the body in pieces of one byte.
     Trickle,
     /// Sends the body, and after it this many blanks, without having said how much will come.

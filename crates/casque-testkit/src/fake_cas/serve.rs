@@ -139,6 +139,7 @@ async fn fail(
             plain(response, state)
         }
         Fault::Cut => shaped(usual(), Shape::Cut, state),
+        Fault::Stall => shaped(usual(), Shape::Stall, state),
         Fault::Trickle => shaped(usual(), Shape::Trickle, state),
         Fault::Huge(blanks) => shaped(usual(), Shape::Huge(blanks), state),
     })
@@ -155,7 +156,7 @@ fn shaped(response: Response<Bytes>, shape: Shape, state: &Arc<State>) -> Respon
             .headers
             .insert(CONTENT_LENGTH, HeaderValue::from(bytes.len()));
     }
-    let rest = if matches!(shape, Shape::Cut) {
+    let rest = if matches!(shape, Shape::Cut | Shape::Stall) {
         bytes.slice(..bytes.len() / 2)
     } else {
         bytes
@@ -174,6 +175,7 @@ fn shaped(response: Response<Bytes>, shape: Shape, state: &Arc<State>) -> Respon
 enum Shape {
     Whole,
     Cut,
+    Stall,
     Trickle,
     Huge(u64),
 }
@@ -190,24 +192,25 @@ struct FaultyBody {
 const BLANKS: &[u8] = &[b' '; 16 * 1024];
 
 impl FaultyBody {
-    fn next(&mut self) -> Option<Result<Bytes, HangUp>> {
+    fn next(&mut self) -> Poll<Option<Result<Bytes, HangUp>>> {
         if !self.rest.is_empty() {
             let length = if matches!(self.shape, Shape::Trickle) {
                 1
             } else {
                 self.rest.len()
             };
-            return Some(Ok(self.rest.split_to(length)));
+            return Poll::Ready(Some(Ok(self.rest.split_to(length))));
         }
         match &mut self.shape {
-            Shape::Whole | Shape::Trickle | Shape::Huge(0) => None,
-            Shape::Cut => Some(Err(HangUp)),
+            Shape::Whole | Shape::Trickle | Shape::Huge(0) => Poll::Ready(None),
+            Shape::Cut => Poll::Ready(Some(Err(HangUp))),
+            Shape::Stall => Poll::Pending,
             Shape::Huge(blanks) => {
                 let length = usize::try_from(*blanks)
                     .unwrap_or(usize::MAX)
                     .min(BLANKS.len());
                 *blanks = blanks.saturating_sub(length as u64);
-                Some(Ok(Bytes::from_static(&BLANKS[..length])))
+                Poll::Ready(Some(Ok(Bytes::from_static(&BLANKS[..length]))))
             }
         }
     }
@@ -229,10 +232,10 @@ impl Body for FaultyBody {
             }
         }
         let next = self.next();
-        if let Some(Ok(bytes)) = &next {
+        if let Poll::Ready(Some(Ok(bytes))) = &next {
             self.state.count_body(bytes.len());
         }
-        Poll::Ready(next.map(|frame| frame.map(Frame::data)))
+        next.map(|frame| frame.map(|bytes| bytes.map(Frame::data)))
     }
 
     fn size_hint(&self) -> SizeHint {
