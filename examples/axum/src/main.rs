@@ -1,6 +1,6 @@
 //! The seed's application: a homepage for everyone, `/login`, `/logout`, and protected pages.
 //!
-//! Settings are CAS_PROVIDER, SERVICE_URL and LOGIN_URL, from the environment or `.env`.
+//! Settings are `CAS_PROVIDER`, `SERVICE_URL` and `LOGIN_URL`, from the environment or `.env`.
 
 use anyhow::Context as _;
 use axum::Router;
@@ -15,7 +15,10 @@ async fn homepage() -> &'static str {
 
 /// As the seed does it: refuse until the user has logged in.
 async fn protected(user: Option<CasUser>) -> Result<String, (StatusCode, &'static str)> {
-    let user = user.ok_or((StatusCode::UNAUTHORIZED, "Access denied. Please log in first."))?;
+    let user = user.ok_or((
+        StatusCode::UNAUTHORIZED,
+        "Access denied. Please log in first.",
+    ))?;
     Ok(format!("Welcome to the protected page, {}!", user.name()))
 }
 
@@ -33,7 +36,9 @@ async fn main() -> anyhow::Result<()> {
         .route("/members", get(members))
         .layer(cas.layer()); // also answers /login and /logout
 
-    let listener = TcpListener::bind("127.0.0.1:5000").await.context("port 5000 is in use")?;
+    let listener = TcpListener::bind("127.0.0.1:5000")
+        .await
+        .context("port 5000 is in use")?;
     axum::serve(listener, app).await?;
     Ok(())
 }
