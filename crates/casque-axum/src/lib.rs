@@ -41,3 +41,12 @@ pub use casque_app::{
 pub use extract::{CasRejection, CasUser};
 pub use layer::{CasLayer, CasService, ResponseFuture};
 pub use require::{Require, RequireService};
+
+/// The book's and the README's examples, compiled.
+#[cfg(doctest)]
+mod book {
+    #[doc = include_str!("../../../README.md")]
+    struct Readme;
+    #[doc = include_str!("../../../docs/axum.md")]
+    struct Axum;
+}

@@ -50,10 +50,20 @@ mod tls;
 mod transport;
 
 pub use builder::{ClientBuilder, Protocol};
+pub use casque_proto::{
+    Assertion, Attributes, Format, LoginOptions, ServiceTicket, ServiceUrl, Tolerance,
+};
 pub use client::Client;
 pub use error::{ClientError, Distrust, TransportFailure};
 
 /// The client for programs that are not async.
 pub mod blocking {
     pub use crate::blocking_client::Client;
+}
+
+/// The book's examples, compiled.
+#[cfg(doctest)]
+mod book {
+    #[doc = include_str!("../../../docs/client.md")]
+    struct Client;
 }
