@@ -14,11 +14,11 @@ pub(crate) enum Format {
     Json,
 }
 
-/// Begins to log. `RUST_LOG` says what, and without it everything from "info" on; without a format it is text on a
+/// Begins to log. `RUST_LOG` says what, and without it everything from `level` on; without a format it is text on a
 /// terminal and JSON elsewhere.
-pub(crate) fn start(format: Option<Format>) {
+pub(crate) fn start(format: Option<Format>, level: &str) {
     let terminal = io::stderr().is_terminal();
-    let filter = EnvFilter::try_from_default_env().unwrap_or_else(|_| EnvFilter::new("info"));
+    let filter = EnvFilter::try_from_default_env().unwrap_or_else(|_| EnvFilter::new(level));
     let log = tracing_subscriber::fmt()
         .with_env_filter(filter)
         .with_writer(io::stderr)

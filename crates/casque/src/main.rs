@@ -1,9 +1,11 @@
 //! CAS single sign-on on the command line.
 
+mod demo;
 mod inspect;
 mod log;
 mod say;
 mod serve;
+mod signals;
 mod user;
 
 use std::process::ExitCode;
@@ -20,6 +22,7 @@ struct Cli {
 
 #[derive(Debug, Subcommand)]
 enum Command {
+    Demo(demo::Arguments),
     Serve(serve::Arguments),
     User(user::Arguments),
     Inspect(Box<inspect::Arguments>),
@@ -32,6 +35,7 @@ fn main() -> ExitCode {
     // One TLS provider for the whole process, before anything asks for it. Only the first call can succeed.
     let _ = rustls::crypto::ring::default_provider().install_default();
     match Cli::parse().command {
+        Command::Demo(arguments) => demo::run(&arguments),
         Command::Serve(arguments) => serve::run(&arguments),
         Command::User(arguments) => user::run(arguments),
         Command::ConfigReference => {

@@ -1,7 +1,5 @@
 //! `casque serve`: the CAS server.
 
-use std::future::Future;
-use std::io;
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
@@ -16,6 +14,7 @@ use tokio::net::TcpListener;
 
 use crate::log;
 use crate::say::{self, FAILED, WRONG};
+use crate::signals::told_to_end;
 
 /// Run a CAS server.
 ///
@@ -44,7 +43,7 @@ pub(crate) fn run(arguments: &Arguments) -> ExitCode {
     if arguments.check {
         return check(&loaded);
     }
-    log::start(arguments.log_format);
+    log::start(arguments.log_format, "info");
     let runtime = tokio::runtime::Builder::new_multi_thread()
         .enable_all()
         .build();
@@ -286,32 +285,6 @@ fn is_open_to_others(path: &Path) -> bool {
 
 fn is_readable_by_others(path: &Path) -> bool {
     mode(path) & 0o004 != 0
-}
-
-/// Completes at Ctrl-C or, where there is such a thing, SIGTERM.
-fn told_to_end() -> io::Result<impl Future<Output = ()>> {
-    #[cfg(unix)]
-    {
-        use tokio::signal::unix::{SignalKind, signal};
-
-        let (mut interrupt, mut terminate) = (
-            signal(SignalKind::interrupt())?,
-            signal(SignalKind::terminate())?,
-        );
-        Ok(async move {
-            tokio::select! {
-                _ = interrupt.recv() => {}
-                _ = terminate.recv() => {}
-            }
-        })
-    }
-    #[cfg(not(unix))]
-    Ok(async {
-        // Without a signal the server ends with its process.
-        if tokio::signal::ctrl_c().await.is_err() {
-            std::future::pending::<()>().await;
-        }
-    })
 }
 
 /// `CASQUE_…` variables; those that are no text cannot be meant.

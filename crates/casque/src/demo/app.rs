@@ -82,7 +82,9 @@ async fn protected(user: Option<CasUser>, headers: HeaderMap) -> Response {
 async fn members(user: CasUser, OriginalUri(uri): OriginalUri) -> Response {
     let mut page = Page::new(&format!("Welcome, {}!", user.name()), Some(&user));
     if let Some(query) = uri.query() {
-        page.text(&format!("You asked for this page with “{query}”, and that is where you are."));
+        page.text(&format!(
+            "You asked for this page with “{query}”, and that is where you are."
+        ));
     }
     page.attributes(&user);
     page.respond(StatusCode::OK)
@@ -95,7 +97,13 @@ async fn not_found(user: Option<CasUser>) -> Response {
 }
 
 async fn style() -> impl IntoResponse {
-    ([(CONTENT_TYPE, "text/css; charset=utf-8"), (CACHE_CONTROL, "max-age=300")], STYLE)
+    (
+        [
+            (CONTENT_TYPE, "text/css; charset=utf-8"),
+            (CACHE_CONTROL, "max-age=300"),
+        ],
+        STYLE,
+    )
 }
 
 /// A page in the making. Text is escaped wherever it goes.
@@ -199,6 +207,9 @@ mod tests {
 
     #[test]
     fn markup_stays_text() {
-        assert_eq!(escaped("<b a='1' b=\"2\">&"), "&lt;b a=&#39;1&#39; b=&quot;2&quot;&gt;&amp;");
+        assert_eq!(
+            escaped("<b a='1' b=\"2\">&"),
+            "&lt;b a=&#39;1&#39; b=&quot;2&quot;&gt;&amp;"
+        );
     }
 }
