@@ -12,7 +12,7 @@ pub use page::{Continue, Field, Login, LoginProblem, Page, ServiceLabel};
 
 use std::fmt;
 
-use minijinja::{AutoEscape, Environment, UndefinedBehavior, context};
+use minijinja::{AutoEscape, Environment, Error, UndefinedBehavior, context};
 
 /// Draws [`Page`]s.
 ///
@@ -38,11 +38,15 @@ impl Pages {
     /// Never: the templates are compiled in and tested.
     pub fn new(base_path: &str, organisation: Option<&str>) -> Self {
         let mut templates = Environment::new();
-        templates.set_auto_escape_callback(|_| AutoEscape::Html);
+        // No value is ever exempt, so the engine's own notion of what is safe is switched off.
+        templates.set_auto_escape_callback(|_| AutoEscape::None);
+        templates
+            .set_formatter(|out, _, value| escape(out, &value.to_string()).map_err(Error::from));
         templates.set_undefined_behavior(UndefinedBehavior::Strict);
         for (name, source) in TEMPLATES {
             templates
-                .add_template(name, source)
+                // A tag alone on its line leaves no empty line behind.
+                .add_template_owned(name, source.replace("%}\n", "%}"))
                 .expect("compiled-in templates are rendered by the tests");
         }
         Self {
@@ -135,6 +139,24 @@ impl fmt::Debug for Pages {
             .field("organisation", &self.organisation)
             .finish_non_exhaustive()
     }
+}
+
+/// The five characters that mean something in HTML text and in quoted attributes. Slashes stay as they are: programs
+/// that sign in through the form read addresses from it, and not all of them decode what need not be encoded.
+fn escape(out: &mut impl fmt::Write, text: &str) -> fmt::Result {
+    let mut rest = text;
+    while let Some(place) = rest.find(['&', '<', '>', '"', '\'']) {
+        out.write_str(&rest[..place])?;
+        out.write_str(match rest.as_bytes()[place] {
+            b'&' => "&amp;",
+            b'<' => "&lt;",
+            b'>' => "&gt;",
+            b'"' => "&quot;",
+            _ => "&#39;",
+        })?;
+        rest = &rest[place + 1..];
+    }
+    out.write_str(rest)
 }
 
 /// `scheme://host[:port]` and nothing that could end or extend a directive.

@@ -211,7 +211,6 @@ fn the_login_form_carries_its_fields_byte_for_byte() {
         "app.example.org",
         "<title>Sign in to Course catalogue · Example University</title>",
     ] {
-        let html = html.replace("&#x2f;", "/");
         assert!(html.contains(part), "{part}\n{html}");
     }
     // Paste and password managers are welcome; the boxes are offered where the server offers them.
@@ -256,10 +255,7 @@ fn a_refused_service_is_shown_and_never_a_link() {
     });
     assert!(!html.contains("<a "), "{html}");
     assert!(!html.contains('\u{202e}') && !html.contains("<b>"));
-    assert!(
-        html.replace("&#x2f;", "/")
-            .contains("https://evil.example/")
-    );
+    assert!(html.contains("https://evil.example/"));
     let long = "x".repeat(5000);
     let html = pages().render(&Page::ServiceRefused { shown: &long });
     assert!(html.len() < 4096);
@@ -274,7 +270,6 @@ fn assets_are_named_by_their_content() {
         assert!(std::ptr::eq(pages.asset(name).unwrap(), asset));
         assert!(name.starts_with("casque-") && name.len() > 20, "{name}");
         let html = pages.render(&Page::LoggedOut { service: None });
-        let html = html.replace("&#x2f;", "/");
         assert!(html.contains(&format!("/cas/assets/{name}")), "{html}");
     }
     assert!(pages.asset("casque.css").is_none());
