@@ -254,10 +254,6 @@ fn named_value(units: &[Unit], at: usize) -> Option<Secret> {
     let value = skip_while(units, sign + 1, |unit| {
         quoting(unit) && unit.depth <= assigns.depth
     });
-    if ticket(units, value).is_some() {
-        // The rule about tickets shows their kind.
-        return None;
-    }
     let quote = units[sign + 1..value]
         .iter()
         .map(|unit| unit.c)
@@ -280,6 +276,13 @@ fn named_value(units: &[Unit], at: usize) -> Option<Secret> {
         end += if unit.c == '\\' { 2 } else { 1 };
     }
     let end = end.min(units.len());
+    // The kind of a ticket may show. What its grammar leaves over, such as `/` and what follows it, goes too.
+    if let Some(ticket) = ticket(units, value) {
+        return Some(Secret {
+            end: end.max(ticket.end),
+            ..ticket
+        });
+    }
     (value < end).then_some(Secret {
         prefix: "",
         shown_until: value,
