@@ -22,7 +22,7 @@ code() { local pattern=$1; shift; grep -rnE "$pattern" "$@" --include='*.rs' | g
 
 # casque-proto is the language of CAS: no I/O, no clock, no randomness, no async (design, decision 1).
 must_not casque-proto "the protocol core does no I/O" tokio mio hyper reqwest ureq rustls socket2 getrandom rand tracing
-code 'SystemTime::now|Instant::now|std::(fs|net|process|thread)|getrandom|thread_rng' crates/casque-proto/src \
+code 'SystemTime::now|Instant::now|std::(fs|process|thread)|net::(Tcp|Udp|ToSocketAddrs)|getrandom|thread_rng' crates/casque-proto/src \
   && fault "casque-proto uses a clock, randomness or I/O in the lines above"
 
 # Arrows point down only.
