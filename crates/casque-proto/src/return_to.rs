@@ -63,13 +63,14 @@ impl ReturnToRules {
     fn accept(&self, target: &str) -> Option<String> {
         check_characters(target).ok()?;
         let (before, query, fragment) = split(target);
-        let path = if before.starts_with('/') {
-            before.to_owned()
+        let absolute = if before.starts_with('/') {
+            format!("{}{before}", self.origin.origin())
         } else {
-            // The fragment is not part of the strict syntax; it never reaches a server.
-            let parts = Parts::parse(&join(before, query, None)).ok()?;
-            (parts.origin() == self.origin.origin()).then_some(parts.path)?
+            before.to_owned()
         };
+        // The fragment is not part of the strict syntax; it never reaches a server.
+        let parts = Parts::parse(&join(&absolute, query, None)).ok()?;
+        let path = (parts.origin() == self.origin.origin()).then_some(parts.path)?;
         if !self.path_is_ours(&path)
             || query.is_some_and(|query| {
                 query

@@ -12,43 +12,63 @@ pub(super) fn ticket(bytes: &[u8]) {
         return;
     };
     let kind = TicketKind::of(text);
-    let check = |secret: &str, debug: String, kinds: &[TicketKind]| {
+    let check = |secret: &str, (name, debug): (&str, String), kinds: &[TicketKind]| {
+        let kind = kind.expect("a ticket has a kind");
         assert_eq!(secret, text, "a ticket is its text");
-        assert!(kinds.contains(&kind.expect("a ticket has a kind")));
-        assert!(text.len() <= 1024);
+        assert!(kinds.contains(&kind));
+        assert!((kind.prefix().len() + 1..=1024).contains(&text.len()));
         assert!(
             text.bytes()
                 .all(|byte| byte.is_ascii_alphanumeric() || b"._-".contains(&byte))
         );
-        let prefix = kind.map(TicketKind::prefix).unwrap_or_default();
-        assert!(text.len() > prefix.len(), "nothing but a prefix");
-        assert!(
-            text.len() < prefix.len() + 8 || !debug.contains(&text[prefix.len()..]),
-            "{debug}"
+        assert_eq!(
+            debug,
+            format!("{name}({}…)", kind.prefix()),
+            "what is shown does not depend on the secret"
         );
     };
     use TicketKind::{Login, Proxy, ProxyGranting, ProxyGrantingIou, Service, TicketGranting};
     if let Ok(ticket) = ServiceTicket::parse(text) {
-        check(ticket.secret(), format!("{ticket:?}"), &[Service, Proxy]);
+        check(
+            ticket.secret(),
+            ("ServiceTicket", format!("{ticket:?}")),
+            &[Service, Proxy],
+        );
     }
     if let Ok(ticket) = ProxyTicket::parse(text) {
-        check(ticket.secret(), format!("{ticket:?}"), &[Service, Proxy]);
+        check(
+            ticket.secret(),
+            ("ProxyTicket", format!("{ticket:?}")),
+            &[Service, Proxy],
+        );
     }
     if let Ok(ticket) = ProxyGrantingTicket::parse(text) {
         check(
             ticket.secret(),
-            format!("{ticket:?}"),
+            ("ProxyGrantingTicket", format!("{ticket:?}")),
             &[ProxyGranting, TicketGranting],
         );
     }
     if let Ok(ticket) = ProxyGrantingTicketIou::parse(text) {
-        check(ticket.secret(), format!("{ticket:?}"), &[ProxyGrantingIou]);
+        check(
+            ticket.secret(),
+            ("ProxyGrantingTicketIou", format!("{ticket:?}")),
+            &[ProxyGrantingIou],
+        );
     }
     if let Ok(ticket) = TicketGrantingTicket::parse(text) {
-        check(ticket.secret(), format!("{ticket:?}"), &[TicketGranting]);
+        check(
+            ticket.secret(),
+            ("TicketGrantingTicket", format!("{ticket:?}")),
+            &[TicketGranting],
+        );
     }
     if let Ok(ticket) = LoginTicket::parse(text) {
-        check(ticket.secret(), format!("{ticket:?}"), &[Login]);
+        check(
+            ticket.secret(),
+            ("LoginTicket", format!("{ticket:?}")),
+            &[Login],
+        );
     }
 }
 
@@ -96,6 +116,10 @@ pub(super) fn ticket_query(bytes: &[u8]) {
 /// Redaction: one line, bounded, and a secret put anywhere in it is gone, however it is encoded.
 pub(super) fn redact(bytes: &[u8]) {
     let text = String::from_utf8_lossy(bytes);
+    if holds_secret(&text) {
+        // The fuzzer learns the secret; where it stands by itself nobody could know it for one.
+        return;
+    }
     let key = DigestKey::new([7; 32]);
     check_line(&redact::redact(&text, None));
     let middle = text
@@ -109,8 +133,7 @@ pub(super) fn redact(bytes: &[u8]) {
         for hidden in [ticket, encoded] {
             let line = redact::redact(&format!("{before} {hidden} {after}"), Some(&key));
             check_line(&line);
-            let decoded = percent_decode_str(&line).decode_utf8_lossy();
-            assert!(!decoded.contains(SECRET), "{line}");
+            assert!(!holds_secret(&line), "{line}");
         }
     }
 }
@@ -123,6 +146,18 @@ fn check_line(line: &str) {
     );
     let breaks = |c: char| c.is_control() || matches!(c, '\u{2028}' | '\u{2029}');
     assert!(!line.contains(breaks), "more than one line: {line:?}");
+}
+
+/// Whether the secret, or enough of it, is in the text, as it is or percent-encoded up to four times.
+fn holds_secret(text: &str) -> bool {
+    let mut stage = text.to_owned();
+    for _ in 0..4 {
+        if stage.contains(&SECRET[..8]) || stage.contains(&SECRET[24..]) {
+            return true;
+        }
+        stage = percent_decode_str(&stage).decode_utf8_lossy().into_owned();
+    }
+    false
 }
 
 const SECRET: &str = "AbCdEfGhIjKlMnOpQrStUvWxYz012345";
