@@ -12,7 +12,7 @@ use http::{HeaderValue, Method, StatusCode};
 use crate::answer::{Answer, Reason};
 use crate::app::{App, RequestView};
 use crate::cookie;
-use crate::login::{LoginState, PendingLogin, is_marker};
+use crate::login::{LoginState, PendingLogin, is_gateway_marker, is_marker};
 use crate::navigation::{from_another_site, is_navigation, may_log_out};
 use crate::pages;
 use crate::policy::{Mode, Policy};
@@ -355,6 +355,10 @@ impl App {
                 let page = site.public_path(&self.0.landing);
                 (self.new_login(index, page, false, false), true)
             }
+            // SC-031: a gateway attempt never ends in an error.
+            _ if session.is_none() && marker.as_deref().is_some_and(is_gateway_marker) => {
+                return Some(Decision::Answer(Box::new(pages::cookies_refused(site))));
+            }
             _ => {
                 return Some(Decision::StrayTicket {
                     session,
@@ -425,6 +429,10 @@ impl App {
             return None;
         }
         let login = self.new_login(index, site.page(request.uri), false, true);
+        // Logged in again and again without the session being kept: they stay a stranger.
+        if state.loops(&login.page) {
+            return None;
+        }
         Some(self.start_login(state, login))
     }
 

@@ -3,6 +3,8 @@
 //! It travels in a sealed cookie, so that a ticket can only be used by the browser that started the
 //! login, and the page asked for never stands in the service URL.
 
+use base64::Engine as _;
+use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use serde::{Deserialize, Serialize};
 
 use crate::keys::{KeyRing, random};
@@ -27,8 +29,14 @@ pub(crate) const LOOP_LOGINS: usize = 4;
 /// See [`LOOP_LOGINS`].
 pub(crate) const LOOP_SECONDS: u64 = 20;
 
-/// Length of a marker: 48 random bits as base64url.
+/// Length of a marker: what kind it is, and 42 random bits as base64url.
 const MARKER_CHARS: usize = 8;
+
+/// First character of the marker of a gateway attempt.
+const GATEWAY: char = 'g';
+
+/// First character of the marker of another tab's login.
+const TAB: char = 't';
 
 /// One login that this browser has started.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -140,7 +148,7 @@ impl LoginState {
             let old = self.pending.remove(at);
             login.marker = old.marker;
         } else if always_marked || self.pending.iter().any(|other| other.marker.is_none()) {
-            login.marker = Some(new_marker());
+            login.marker = Some(new_marker(login.gateway));
         }
         self.pending.push(login.clone());
         if self.pending.len() > MAX_PENDING {
@@ -204,9 +212,15 @@ pub(crate) fn is_marker(text: &str) -> bool {
             .all(|b| b.is_ascii_alphanumeric() || matches!(b, b'-' | b'_'))
 }
 
-fn new_marker() -> String {
-    use base64::Engine as _;
-    base64::engine::general_purpose::URL_SAFE_NO_PAD.encode(random::<6>())
+/// Whether a marker says that the CAS server was to ask nothing of the user.
+pub(crate) fn is_gateway_marker(marker: &str) -> bool {
+    marker.starts_with(GATEWAY)
+}
+
+fn new_marker(gateway: bool) -> String {
+    let text = URL_SAFE_NO_PAD.encode(random::<6>());
+    let kind = if gateway { GATEWAY } else { TAB };
+    format!("{kind}{}", &text[1..])
 }
 
 #[cfg(test)]

@@ -46,14 +46,30 @@ async fn sc_031_gateway_without_cookies() {
         keeps: |_| false,
         ..lab.browser()
     };
-    let (page, redirects) = follow(&lab, &mut browser, "/gateway", None).await;
-    assert!(redirects <= 2, "{redirects} redirects");
-    assert_eq!(page.status, StatusCode::OK);
-    assert!(
-        page.text().contains("You are not signed in"),
-        "{}",
-        page.text()
-    );
+    // Whether or not the CAS server knows somebody.
+    for user in [None, Some("alice")] {
+        let (page, redirects) = follow(&lab, &mut browser, "/gateway", user).await;
+        assert!(redirects <= 2, "{redirects} redirects");
+        assert_eq!(page.status, StatusCode::OK);
+        assert!(
+            page.text().contains("You are not signed in"),
+            "{}",
+            page.text()
+        );
+    }
+}
+
+/// The same where only the session is lost again and again: the page is shown to a stranger.
+#[tokio::test]
+async fn gateway_without_the_session_cookie() {
+    let lab = Lab::new();
+    let mut browser = Browser {
+        keeps: |name| name.ends_with("-login"),
+        ..lab.browser()
+    };
+    let (page, redirects) = follow(&lab, &mut browser, "/gateway", Some("alice")).await;
+    assert!(redirects <= 8, "{redirects}");
+    assert_eq!((page.status, page.text()), (StatusCode::OK, "nobody"));
 }
 
 #[tokio::test]

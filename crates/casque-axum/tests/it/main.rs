@@ -6,6 +6,7 @@
 mod cookies;
 #[path = "../../../casque-proto/tests/corpus/mod.rs"]
 mod corpus;
+mod faults;
 mod forms;
 mod guards;
 mod login;
@@ -14,5 +15,6 @@ mod loops;
 mod sessions;
 mod single_logout;
 mod sites;
+mod sockets;
 mod support;
 mod tickets;
