@@ -113,8 +113,8 @@ pub(crate) const KEYS: &[Key] = &[
         },
         default: Default::Is("200"),
         example: "200",
-        meaning: "The same for one network (an IPv4 address, an IPv6 /64), for whomever. Leave room for a campus \
-                  behind one address.",
+        meaning: "The same for one network (an IPv4 /24, an IPv6 /64), for whomever. Leave room for a campus behind \
+                  one address.",
     },
     Key {
         name: "login.window",
