@@ -53,6 +53,58 @@ fn properties_hold_for_the_corpus_of_the_fuzzer() {
     report.finish(fuzz_folder().is_dir());
 }
 
+/// The fuzzer in small: the seeds, damaged in ways that repeat from run to run.
+#[test]
+fn properties_hold_for_damaged_seeds() {
+    let mut report = Report::default();
+    let mut seeds = seeds(&Origin::Own);
+    for (target, property) in TARGETS {
+        let inputs = seeds.remove(target).unwrap_or_default();
+        let mut random = Random(0x9e37_79b9_7f4a_7c15);
+        for round in 0..400 {
+            let other = &inputs[random.below(inputs.len())].1;
+            let mut bytes = inputs[random.below(inputs.len())].1.clone();
+            for _ in 0..=random.below(4) {
+                damage(&mut bytes, other, &mut random);
+            }
+            let problem = hold(property, &bytes).map_err(|problem| {
+                format!("{problem}\n    for {:?}", bytes.escape_ascii().to_string())
+            });
+            report.note(&format!("{target}, round {round}"), problem);
+        }
+    }
+    report.finish(true);
+}
+
+fn damage(bytes: &mut Vec<u8>, other: &[u8], random: &mut Random) {
+    let at = random.below(bytes.len() + 1);
+    let end = (at + 1 + random.below(16)).min(bytes.len());
+    match random.below(5) {
+        0 => drop(bytes.drain(at..end)),
+        1 => bytes.extend_from_within(at..end),
+        2 => bytes.insert(at, b"<>&;%='\"/:?#\n\0 \xff-"[random.below(17)]),
+        3 if at < bytes.len() => bytes[at] ^= 1 << random.below(8),
+        _ => {
+            let from = random.below(other.len() + 1);
+            let until = (from + random.below(64)).min(other.len());
+            bytes.splice(at..at, other[from..until].iter().copied());
+        }
+    }
+}
+
+/// xorshift64*: repeatable, and good enough to choose places.
+struct Random(u64);
+
+impl Random {
+    fn below(&mut self, limit: usize) -> usize {
+        self.0 ^= self.0 >> 12;
+        self.0 ^= self.0 << 25;
+        self.0 ^= self.0 >> 27;
+        let high = self.0.wrapping_mul(0x2545_f491_4f6c_dd1d) >> 33;
+        usize::try_from(high).expect("31 bits fit") % limit.max(1)
+    }
+}
+
 #[test]
 #[ignore = "writes to fuzz/corpus: run by fuzz/seed"]
 fn write_seeds() {

@@ -2,10 +2,15 @@
 
 mod corpus;
 
-use casque_proto::{JsonpCallback, LogoutDecision, LogoutMessage, LogoutReceiver, ServiceTicket};
+use std::time::{Duration, SystemTime};
+
+use casque_proto::{
+    JsonpCallback, LogoutDecision, LogoutMessage, LogoutReceiver, LogoutRequest, ServiceTicket,
+};
 use http::header::CONTENT_TYPE;
 use http::{HeaderMap, HeaderValue, Method, Uri};
 use percent_encoding::{NON_ALPHANUMERIC, utf8_percent_encode};
+use proptest::prelude::*;
 use serde_json::{Value, json};
 
 use corpus::{Report, Row, Vector};
@@ -92,6 +97,32 @@ fn decide(row: &Row) -> LogoutDecision {
         &headers(row.input["content_type"].as_str()),
         body.as_bytes(),
     )
+}
+
+proptest! {
+    #[test]
+    fn what_is_written_is_read_again(rest in "[A-Za-z0-9._-]{1,64}", id in "\\PC{0,20}", seconds in 0_u64..4_000_000_000) {
+        //
+        let ticket = ServiceTicket::parse(&format!("ST-{rest}")).expect("a ticket");
+        let instant = SystemTime::UNIX_EPOCH + Duration::from_secs(seconds);
+        let request = LogoutRequest::new(ticket.clone());
+
+        let xml = LogoutRequest::to_xml(&id, instant, &ticket);
+        prop_assert!(!xml.contains(['%', '+', '\n']), "{}", xml);
+        let tree = roxmltree::Document::parse(&xml).expect("written XML is well-formed");
+        let id = tree.root_element().attribute("ID").expect("an ID");
+        prop_assert!(id.starts_with(|c: char| c.is_ascii_alphabetic() || c == '_'), "{}", id);
+        prop_assert_eq!(LogoutRequest::parse_xml(xml.as_bytes()), Ok(request.clone()));
+
+        let body = LogoutRequest::to_form_body(id, instant, &ticket);
+        let pairs: Vec<_> = form_urlencoded::parse(body.as_bytes()).collect();
+        prop_assert_eq!(pairs, [("logoutRequest".into(), xml.as_str().into())]);
+        prop_assert_eq!(LogoutRequest::parse_form_body(body.as_bytes()), Ok(request.clone()));
+
+        let query = LogoutRequest::to_front_channel_query(id, instant, &ticket);
+        let message = LogoutMessage::parse(query.as_bytes()).expect("readable");
+        prop_assert_eq!(message.request(), &request);
+    }
 }
 
 fn headers(content_type: Option<&str>) -> HeaderMap {

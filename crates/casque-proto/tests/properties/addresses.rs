@@ -143,7 +143,7 @@ pub(super) fn redirect_target(bytes: &[u8]) {
                     "accepted once, accepted again"
                 );
             }
-            decision => assert_eq!(decision.location(), format!("{origin}{landing}")),
+            Decision::Fallback(location) => assert_eq!(location, format!("{origin}{landing}")),
         }
     }
 }

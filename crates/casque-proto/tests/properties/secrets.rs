@@ -1,3 +1,6 @@
+use casque_proto::TicketKind::{
+    Login, Proxy, ProxyGranting, ProxyGrantingIou, Service, TicketGranting,
+};
 use casque_proto::query::{TicketInRequest, ticket_in_request};
 use casque_proto::redact::{self, DigestKey};
 use casque_proto::{
@@ -27,7 +30,6 @@ pub(super) fn ticket(bytes: &[u8]) {
             "what is shown does not depend on the secret"
         );
     };
-    use TicketKind::{Login, Proxy, ProxyGranting, ProxyGrantingIou, Service, TicketGranting};
     if let Ok(ticket) = ServiceTicket::parse(text) {
         check(
             ticket.secret(),
