@@ -1,6 +1,8 @@
 use std::fs;
 use std::time::Duration;
 
+use proptest::prelude::*;
+
 use super::*;
 
 const MINIMAL: &str = "base_url = \"https://cas.example.edu/cas\"\n";
@@ -382,6 +384,84 @@ fn warnings_are_about_what_is_rarely_meant() {
     assert_eq!(warnings.len(), 2);
     assert!(warnings[0].starts_with("listen = \"0.0.0.0:80\" is reachable from outside"));
     assert!(warnings[1].starts_with("store = \"memory:\" forgets"));
+}
+
+/// Texts that are nearly configuration.
+fn nearly_toml() -> impl Strategy<Value = String> {
+    let piece = prop::sample::select(vec![
+        "base_url",
+        "login",
+        "max_failures",
+        "alice",
+        "password",
+        "attributes",
+        "id",
+        "origin",
+        "regex",
+        "disabled",
+        " = ",
+        "[",
+        "]",
+        "[[",
+        "]]",
+        "{",
+        "}",
+        ",",
+        ".",
+        "\"",
+        "'",
+        "\"\"\"",
+        "\n",
+        "\r\n",
+        "#",
+        "=",
+        "-",
+        "\\",
+        "\"https://cas.example.edu/cas\"",
+        "\"http://[::1\"",
+        "'https://a\\.b/.*'",
+        "20",
+        "-1",
+        "99999999999999999999",
+        "0x1F",
+        "1e400",
+        "nan",
+        "true",
+        "1979-05-27",
+        "\"$argon2id$v=19$m=19456,t=2,p=1$\"",
+        "\u{0}",
+        "\u{1b}",
+        "\u{202e}",
+        "é",
+    ]);
+    let pieces = prop::collection::vec(piece, 0..40).prop_map(|pieces| pieces.concat());
+    prop_oneof![pieces, any::<String>()]
+}
+
+/// What may be printed to a terminal and a log.
+fn is_plain(said: &str) -> bool {
+    said.chars()
+        .all(|c| c == '\n' || !(c.is_control() || crate::text::is_hidden(c)))
+}
+
+proptest! {
+    /// I7: no text panics a reader, and what is said about it is plain.
+    #[test]
+    fn any_text_is_read_or_refused(text in nearly_toml(), value in any::<String>()) {
+        let folder = tempfile::tempdir().unwrap();
+        let file = folder.path().join("a.toml");
+        fs::write(&file, &text).unwrap();
+        let variables = [("CASQUE_BASE_URL".to_owned(), value.clone()), ("CASQUE_TRUSTED_PROXIES".to_owned(), value)];
+        let said = [
+            Config::from_file(&file).err(),
+            Config::from_file_and_environment(&file, variables).err(),
+            crate::PeopleFile::open(&file).err(),
+            crate::Services::load(folder.path()).err(),
+        ];
+        for said in said.into_iter().flatten().map(|faults| faults.to_string()) {
+            prop_assert!(is_plain(&said), "{said:?}");
+        }
+    }
 }
 
 /// `CASQUE_WRITE=1 cargo test -p casque-server reference` writes it.

@@ -21,6 +21,9 @@ pub(crate) const REFERENCE_INTRODUCTION: &str = "## The file of people\n\n\
     `casque user add NAME --attr mail=NAME@example.org`, `casque user passwd NAME`, `list` and `remove`; the server \
     takes changes up at once. A name has up to 256 bytes, no control or invisible characters, no blank at its ends, \
     and differs from every other by more than case. A name with dots or blanks is quoted: `[\"jane.doe\"]`.\n\n\
+    A password is read from standard input (one line) or asked for twice at a terminal, never an argument. It is taken \
+    byte for byte, up to 1024 bytes; an empty one is refused, one of fewer than 15 characters is taken with a warning, \
+    for casque cannot know whether a second factor stands beside it.\n\n\
     ```toml\n[alice]\npassword = \"$argon2id$v=19$m=19456,t=2,p=1$…\"\n\
     attributes = { mail = [\"alice@example.org\"], memberOf = [\"staff\", \"admin\"] }\n```\n\n";
 
