@@ -7,7 +7,7 @@ use std::{
 
 use crate::{
     run::{Said, command, finish, run, run_with},
-    support::Process,
+    support::{Process, served::Site, visitor::Visitor},
 };
 
 const CONFIG: &str = "base_url = \"http://127.0.0.1:8443/cas\"\nlisten = \"127.0.0.1:0\"\n";
@@ -277,4 +277,32 @@ fn the_reference_can_be_printed() {
     let said = run(folder.path(), &["config-reference"]);
     let page = fs::read_to_string(crate::support::root().join("docs/reference/configuration.md"));
     assert_eq!(said.out, page.expect("the reference"));
+}
+
+#[tokio::test]
+async fn a_running_server_takes_changes_of_people_up_at_once() {
+    let site = Site::new("memory:", "");
+    let _server = site.serve();
+    let login = format!("{}/login", site.base_url);
+    let status = async |name: &str, password: &str| {
+        let mut visitor = Visitor::new();
+        let form = visitor.get(&login).await;
+        visitor.log_in(&form, name, password).await.status
+    };
+    assert_eq!(status("alice", "wonderland").await, 200);
+    assert_eq!(status("carol", "a passphrase of carol").await, 401);
+
+    site.add_person("carol", "a passphrase of carol", &[]);
+    assert_eq!(status("carol", "a passphrase of carol").await, 200);
+
+    let folder = site.file("");
+    let passwd = ["user", "passwd", "alice"];
+    let changed = run_with(&folder, &passwd, b"through the looking-glass\n");
+    assert_eq!(changed.status, 0, "{changed:?}");
+    assert_eq!(status("alice", "wonderland").await, 401);
+    assert_eq!(status("alice", "through the looking-glass").await, 200);
+
+    let removed = run(&folder, &["user", "remove", "alice"]);
+    assert_eq!(removed.status, 0, "{removed:?}");
+    assert_eq!(status("alice", "through the looking-glass").await, 401);
 }
