@@ -227,8 +227,9 @@ async fn serve(loaded: Loaded) -> Result<(), Failure> {
         .local_addr()
         .map_err(|error| Failure::failed("the socket", &error))?;
     announce(&config, address, people_count, service_count);
+    // In the log and not beside it: whoever reads the log as JSON reads these, too.
     for warning in warnings {
-        say::warning(warning);
+        tracing::warn!("{warning}");
     }
     server
         .serve(listener, tls, shutdown)
