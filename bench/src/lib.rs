@@ -6,7 +6,7 @@ mod load;
 mod ratio;
 
 pub use load::{drive, get, now};
-pub use ratio::{Pairs, Spread};
+pub use ratio::{Pairs, Spread, median_rate};
 
 /// Prints what the figures below were measured on.
 pub fn print_machine() {

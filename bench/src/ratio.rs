@@ -52,6 +52,18 @@ impl Pairs {
     }
 }
 
+/// How many a second, by the median of some runs of `count` each.
+///
+/// # Panics
+///
+/// Where there is no run, or a run counts more than four thousand million.
+pub fn median_rate(times: &[Duration], count: usize) -> f64 {
+    let mut times = times.to_vec();
+    times.sort();
+    let count = u32::try_from(count).expect("a number that is driven in a run");
+    f64::from(count) / times[times.len() / 2].as_secs_f64()
+}
+
 /// Minimum, median, maximum.
 #[derive(Debug)]
 pub struct Spread {

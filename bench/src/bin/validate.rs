@@ -6,10 +6,10 @@
 
 #![expect(clippy::print_stdout, reason = "a benchmark prints its figures")]
 
-use std::{collections::BTreeMap, net::SocketAddr, sync::Arc, time::Duration};
+use std::{collections::BTreeMap, net::SocketAddr, sync::Arc};
 
 use axum::{Router, body::Body, routing::get as answer_get};
-use casque_bench::{Pairs, drive, get, print_machine};
+use casque_bench::{Pairs, drive, get, median_rate, print_machine};
 use casque_proto::ServiceRule;
 use casque_server::{
     Config, HashParams, Parts, Password, PasswordChecker, People, Person, Release, Server, Service,
@@ -57,11 +57,11 @@ fn main() {
         println!("{store} {ROUNDS} pairs of {count} requests, {CONNECTIONS} connections");
         println!(
             "/p3/serviceValidate  {:.0} requests/s",
-            rate(&pairs.ours, count)
+            median_rate(&pairs.ours, count)
         );
         println!(
             "bare axum handler    {:.0} requests/s",
-            rate(&pairs.floor, count)
+            median_rate(&pairs.floor, count)
         );
         let goal = if store == "memory:" {
             "  (goal: at least 0.60)"
@@ -74,13 +74,6 @@ fn main() {
 
 fn is_alice(body: &[u8]) -> bool {
     body.windows(15).any(|window| window == b"<cas:user>alice")
-}
-
-fn rate(times: &[Duration], count: usize) -> f64 {
-    let mut times = times.to_vec();
-    times.sort();
-    let requests = u32::try_from(count).expect("a small number");
-    f64::from(requests) / times[times.len() / 2].as_secs_f64()
 }
 
 #[derive(Debug)]
