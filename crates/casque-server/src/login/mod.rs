@@ -215,10 +215,18 @@ fn add_cookie(response: &mut Response, cookie: HeaderValue) {
     response.headers_mut().append(SET_COOKIE, cookie);
 }
 
+/// The host, with its port where that is not the usual one.
+fn host_and_port(url: &RegistryUrl) -> &str {
+    let after_scheme = url.canonical().split_once("://");
+    after_scheme.map_or(url.host(), |(_, rest)| {
+        rest.split('/').next().unwrap_or_default()
+    })
+}
+
 fn label_of<'a>(service: &'a Service, url: &'a RegistryUrl) -> ServiceLabel<'a> {
     ServiceLabel {
         name: service.display_name(),
-        host: url.host(),
+        host: host_and_port(url),
         description: service.description.as_deref(),
     }
 }

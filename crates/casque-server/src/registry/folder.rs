@@ -233,8 +233,13 @@ fn service(sheet: &Sheet, faults: &mut Faults) -> Option<Service> {
     service.single_logout = sheet.flag("single_logout")?;
     service.logout_url = sheet.text("logout_url");
     let address = sheet.text("origin").or_else(|| sheet.text("url"));
-    service.plain_http =
-        sheet.flag("allow_http")? && !address.is_some_and(|text| names_loopback(&text));
+    let address = address.and_then(|text| url::Url::parse(&text).ok());
+    service.plain_http = sheet.flag("allow_http")? && !address.as_ref().is_some_and(is_loopback);
+    service.host = address
+        .as_ref()
+        .and_then(url::Url::host_str)
+        .filter(|host| !host.contains('*'))
+        .map(str::to_owned);
     Some(service)
 }
 
@@ -340,11 +345,11 @@ fn is_id(id: &str) -> bool {
             .all(|byte| byte.is_ascii_alphanumeric() || b"-_.".contains(&byte))
 }
 
-fn names_loopback(text: &str) -> bool {
-    url::Url::parse(text).is_ok_and(|url| match url.host() {
+fn is_loopback(url: &url::Url) -> bool {
+    match url.host() {
         Some(url::Host::Domain(name)) => name == "localhost" || name.ends_with(".localhost"),
         Some(url::Host::Ipv4(address)) => address.is_loopback(),
         Some(url::Host::Ipv6(address)) => address.is_loopback(),
         None => false,
-    })
+    }
 }

@@ -31,6 +31,10 @@ pub struct Services {
     /// The narrowest rule first.
     services: Vec<Service>,
     by_id: HashMap<String, usize>,
+    /// Those of one host, by that host, so that thousands of services cost a login nothing.
+    by_host: HashMap<String, Vec<usize>>,
+    /// Those of a wildcard or regex.
+    of_any_host: Vec<usize>,
 }
 
 impl Services {
@@ -44,15 +48,20 @@ impl Services {
             }
         }
         kept.sort_by_key(|service| std::cmp::Reverse(service.narrowness));
-        let by_id = kept
-            .iter()
-            .enumerate()
-            .map(|(place, service)| (service.id.clone(), place))
-            .collect();
-        Self {
-            services: kept,
-            by_id,
+        let mut registry = Self::default();
+        for (place, service) in kept.iter().enumerate() {
+            registry.by_id.insert(service.id.clone(), place);
+            match &service.host {
+                Some(host) => registry
+                    .by_host
+                    .entry(host.clone())
+                    .or_default()
+                    .push(place),
+                None => registry.of_any_host.push(place),
+            }
         }
+        registry.services = kept;
+        registry
     }
 
     /// Reads every `.toml` file of a folder, one service each. Other files, and those whose name begins with a dot,
@@ -67,9 +76,20 @@ impl Services {
     /// The service that lets this address in: the first enabled one that matches, the narrowest rule first (an exact
     /// URL, then an origin with the longest path prefix, then an origin, then a wildcard, then a regex).
     pub fn find(&self, url: &RegistryUrl) -> Option<&Service> {
-        self.services
-            .iter()
-            .find(|service| service.enabled && service.rule.matches(url))
+        let of_host = self.by_host.get(url.host()).map_or(&[][..], Vec::as_slice);
+        let first = |places: &[usize]| {
+            let lets_in = |place: &&usize| {
+                let service = &self.services[**place];
+                service.enabled && service.rule.matches(url)
+            };
+            places.iter().find(lets_in).copied()
+        };
+        let places = [first(of_host), first(&self.of_any_host)];
+        places
+            .into_iter()
+            .flatten()
+            .min()
+            .map(|place| &self.services[place])
     }
 
     /// The service of that id, enabled or not.

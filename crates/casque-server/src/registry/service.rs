@@ -31,6 +31,8 @@ pub struct Service {
     /// Where it is told so, unless at the address that was signed in to.
     pub logout_url: Option<String>,
     pub(super) narrowness: (u8, usize),
+    /// The one host that the rule can let in, in the registry's spelling; `None` where it may be any.
+    pub(super) host: Option<String>,
     /// Plain http beyond this machine.
     pub(super) plain_http: bool,
 }
@@ -49,6 +51,7 @@ impl Service {
             single_logout: true,
             logout_url: None,
             narrowness: (0, 0),
+            host: None,
             plain_http: false,
         }
     }

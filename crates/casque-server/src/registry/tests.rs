@@ -113,6 +113,60 @@ fn the_narrowest_rule_counts_and_then_the_file_name() {
 }
 
 #[test]
+fn the_index_by_host_changes_no_answer() {
+    let services = load(&[
+        (
+            "1.toml",
+            "id = \"name\"\norigin = \"https://App.Example.org\"\n",
+        ),
+        (
+            "2.toml",
+            "id = \"v6\"\norigin = \"https://[2001:db8::1]:8443\"\n",
+        ),
+        ("3.toml", "id = \"v4\"\nurl = \"https://192.0.2.1/cas\"\n"),
+        (
+            "4.toml",
+            "id = \"idn\"\norigin = \"https://xn--bcher-kva.example\"\n",
+        ),
+        (
+            "5.toml",
+            "id = \"star\"\norigin = \"https://*.example.org\"\n",
+        ),
+        (
+            "6.toml",
+            "id = \"regex\"\nregex = 'https://r[0-9]\\.example\\.net/'\n",
+        ),
+        (
+            "7.toml",
+            "id = \"dev\"\norigin = \"http://localhost\"\nallow_http = true\nany_port = true\n",
+        ),
+    ]);
+    let mut let_in = 0;
+    for url in [
+        "https://app.example.org/",
+        "https://APP.example.org/",
+        "https://app.example.org:8443/",
+        "https://[2001:db8::1]:8443/x",
+        "https://[2001:DB8::1]:8443/x",
+        "https://192.0.2.1/cas",
+        "https://xn--bcher-kva.example/",
+        "https://other.example.org/",
+        "https://r7.example.net/",
+        "http://localhost:5000/login",
+        "https://evil.example/",
+    ] {
+        let url = RegistryUrl::parse(url).unwrap();
+        let scan = services
+            .iter()
+            .find(|service| service.enabled && service.rule.matches(&url));
+        let id = |service: Option<&Service>| service.map(|service| service.id.clone());
+        assert_eq!(id(services.find(&url)), id(scan), "{}", url.as_str());
+        let_in += usize::from(scan.is_some());
+    }
+    assert!(let_in >= 8, "{let_in}");
+}
+
+#[test]
 fn every_fault_of_every_file_is_told_at_once() {
     let said = faults(&[
         (
