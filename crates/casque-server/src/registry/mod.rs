@@ -29,7 +29,7 @@ use crate::config::ConfigErrors;
 #[derive(Debug, Clone, Default)]
 pub struct Services {
     /// The narrowest rule first.
-    services: Vec<Service>,
+    all: Vec<Service>,
     by_id: HashMap<String, usize>,
     /// Those of one host, by that host, so that thousands of services cost a login nothing.
     by_host: HashMap<String, Vec<usize>>,
@@ -60,7 +60,7 @@ impl Services {
                 None => registry.of_any_host.push(place),
             }
         }
-        registry.services = kept;
+        registry.all = kept;
         registry
     }
 
@@ -79,7 +79,7 @@ impl Services {
         let of_host = self.by_host.get(url.host()).map_or(&[][..], Vec::as_slice);
         let first = |places: &[usize]| {
             let lets_in = |place: &&usize| {
-                let service = &self.services[**place];
+                let service = &self.all[**place];
                 service.enabled && service.rule.matches(url)
             };
             places.iter().find(lets_in).copied()
@@ -89,40 +89,40 @@ impl Services {
             .into_iter()
             .flatten()
             .min()
-            .map(|place| &self.services[place])
+            .map(|place| &self.all[place])
     }
 
     /// The service of that id, enabled or not.
     pub fn by_id(&self, id: &str) -> Option<&Service> {
-        self.by_id.get(id).map(|place| &self.services[*place])
+        self.by_id.get(id).map(|place| &self.all[*place])
     }
 
     /// All services, the narrowest rule first.
     pub fn iter(&self) -> impl Iterator<Item = &Service> {
-        self.services.iter()
+        self.all.iter()
     }
 
     /// How many services there are, the disabled ones included.
     pub fn len(&self) -> usize {
-        self.services.len()
+        self.all.len()
     }
 
     /// Whether every service is refused.
     pub fn is_empty(&self) -> bool {
-        self.services.is_empty()
+        self.all.is_empty()
     }
 
     /// Advice on definitions that are allowed and yet rarely meant.
     pub fn warnings(&self) -> Vec<String> {
         let mut warnings = Vec::new();
-        if !self.services.iter().any(|service| service.enabled) {
+        if !self.all.iter().any(|service| service.enabled) {
             warnings.push(
                 "no service is registered: people can sign in here and go nowhere; add a file such as app.toml with \
                  id and origin to the folder of services"
                     .to_owned(),
             );
         }
-        for service in &self.services {
+        for service in &self.all {
             if service.plain_http {
                 warnings.push(format!(
                     "service `{}` allows plain http: its tickets can be read on the way",
