@@ -69,9 +69,8 @@ async fn end(
     if let Some(cookie) = state.cookies.read(headers, Cookie::Tgc)
         && let Some(session) = state.sessions.of_cookie(cookie).await?
     {
-        let visits = state.sessions.end(&session.id).await?;
-        tracing::info!(user = %session.user, services = visits.len(), "logout");
-        state.messenger.send(visits);
+        state.end_session(&session.id).await?;
+        tracing::info!(user = %session.user, "logout");
     }
     // only a registered service is a place to go (S-040).
     let onward = parameters

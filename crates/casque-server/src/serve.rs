@@ -54,6 +54,10 @@ const PING_TIMEOUT: Duration = Duration::from_secs(15);
 /// How often expired records are removed.
 const SWEEP_INTERVAL: Duration = Duration::from_secs(30);
 
+/// How often services are looked for that should have been told of a logout, and were not because
+/// a server ended or the store was away.
+const TELL_INTERVAL: Duration = Duration::from_secs(30);
+
 /// How long to wait after the system refused another connection, as when all files are in use.
 const ACCEPT_PAUSE: Duration = Duration::from_millis(100);
 
@@ -141,6 +145,8 @@ impl Server {
             Arc::downgrade(&self.state.store),
             SWEEP_INTERVAL,
         ));
+        let messenger = self.state.messenger.clone();
+        let teller = tokio::spawn(async move { messenger.keep_telling(TELL_INTERVAL).await });
         let connections = GracefulShutdown::new();
         let places = Arc::new(Semaphore::new(self.limits.connections));
         let door = Door {
@@ -177,6 +183,7 @@ impl Server {
         }
         drop(listener);
         sweeper.abort();
+        teller.abort();
         let finish = async {
             connections.shutdown().await;
             self.finish_logout_messages().await;

@@ -80,6 +80,12 @@ impl Server {
             per_network: config.login.max_failures_per_network,
             window: config.login.window,
         };
+        let sessions = Sessions::new(
+            store.clone(),
+            Secret::new(hasher.clone()),
+            config.sso.absolute,
+            config.sso.idle,
+        );
         let state = State {
             origin: base.origin().ascii_serialization(),
             authority: Authority::of(&base),
@@ -94,12 +100,6 @@ impl Server {
             prefix,
             people,
             passwords,
-            sessions: Sessions::new(
-                store.clone(),
-                Secret::new(hasher.clone()),
-                config.sso.absolute,
-                config.sso.idle,
-            ),
             tickets: Tickets::new(
                 store.clone(),
                 hasher.clone(),
@@ -108,10 +108,12 @@ impl Server {
             throttle: Throttle::new(store.clone(), hasher.clone(), limits),
             secret: Secret::new(hasher),
             messenger: Messenger::new(
+                sessions.clone(),
                 services.clone(),
                 clock.clone(),
                 config.trusted_roots.as_deref(),
             )?,
+            sessions,
             services,
             store,
             clock,

@@ -8,6 +8,9 @@ use serde::{Deserialize, Serialize};
 
 use crate::secret::{self, Secret, hex};
 
+/// How long it is tried to tell services that a session has ended.
+const TELLING: Duration = Duration::from_hours(1);
+
 /// The sessions of a deployment.
 ///
 /// The store finds a session by a hash of its cookie, so a copy of the store signs nobody in
@@ -147,15 +150,74 @@ impl Sessions {
             .map(drop)
     }
 
-    /// Ends a session and hands over the services to be told. Of many callers one gets each.
-    pub(crate) async fn end(&self, id: &str) -> Result<Vec<Visit>, StoreError> {
-        self.store.delete(&self.key(id)).await?;
-        let members = self.store.take_members(&self.visits(id)).await?;
+    /// Ends a session. Its services are still to be told: the session is in [`ended`](Self::ended)
+    /// until [`told`](Self::told).
+    pub(crate) async fn end(&self, id: &str, now: SystemTime) -> Result<(), StoreError> {
+        // Noted first: a server that dies in between has told too few otherwise. A session that is
+        // noted and alive after all is left alone.
+        self.store
+            .append(&self.all_ended(), id.as_bytes().to_vec(), now + TELLING)
+            .await?;
+        self.store.delete(&self.key(id)).await.map(drop)
+    }
+
+    /// Ends a session in favour of another of the same person, whose end its services are told.
+    pub(crate) async fn hand_over(
+        &self,
+        old: &str,
+        new: &str,
+        now: SystemTime,
+    ) -> Result<(), StoreError> {
+        self.store.delete(&self.key(old)).await?;
+        for sealed in self.store.take_members(&self.visits(old)).await? {
+            if let Some(visit) = self.open_visit(old, &sealed) {
+                self.note(new, &visit, now).await?;
+            }
+        }
+        Ok(())
+    }
+
+    /// Sessions that have ended and whose services may not all have been told.
+    pub(crate) async fn ended(&self) -> Result<Vec<String>, StoreError> {
+        let members = self.store.members(&self.all_ended()).await?;
         Ok(members
-            .iter()
-            .filter_map(|sealed| self.secret.open(id, sealed))
-            .filter_map(|member| serde_json::from_slice(&member).ok())
+            .into_iter()
+            .filter_map(|id| String::from_utf8(id).ok())
             .collect())
+    }
+
+    /// What is still to be told about an ended session; none if it has not ended.
+    pub(crate) async fn untold(&self, id: &str) -> Result<Option<Vec<Vec<u8>>>, StoreError> {
+        if self.store.get(&self.key(id)).await?.is_some() {
+            return Ok(None);
+        }
+        self.store.members(&self.visits(id)).await.map(Some)
+    }
+
+    /// Claims one of those. Of many callers, on many nodes, one gets it.
+    pub(crate) async fn claim(&self, id: &str, sealed: &[u8]) -> Result<Option<Visit>, StoreError> {
+        let ours = self.store.remove_member(&self.visits(id), sealed).await?;
+        Ok(if ours {
+            self.open_visit(id, sealed)
+        } else {
+            None
+        })
+    }
+
+    /// Everything about an ended session has been told.
+    pub(crate) async fn told(&self, id: &str) -> Result<(), StoreError> {
+        self.store
+            .remove_member(&self.all_ended(), id.as_bytes())
+            .await
+            .map(drop)
+    }
+
+    fn open_visit(&self, id: &str, sealed: &[u8]) -> Option<Visit> {
+        serde_json::from_slice(&self.secret.open(id, sealed)?).ok()
+    }
+
+    fn all_ended(&self) -> Key {
+        Key::new("ended", b"", self.secret.hasher())
     }
 
     fn id(&self, ticket: &TicketGrantingTicket) -> String {

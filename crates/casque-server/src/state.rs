@@ -2,7 +2,7 @@
 
 use std::{sync::Arc, time::Duration};
 
-use casque_store::{Clock, SharedStore};
+use casque_store::{Clock, SharedStore, StoreError};
 use ipnet::IpNet;
 
 use crate::{
@@ -42,4 +42,14 @@ pub(crate) struct State {
     pub(crate) tickets: Tickets,
     pub(crate) throttle: Throttle,
     pub(crate) messenger: Messenger,
+}
+
+impl State {
+    /// Ends a session, and begins to tell its services. The one way in which a session ends before
+    /// its time.
+    pub(crate) async fn end_session(&self, id: &str) -> Result<(), StoreError> {
+        self.sessions.end(id, self.clock.now()).await?;
+        self.messenger.tell(id);
+        Ok(())
+    }
 }

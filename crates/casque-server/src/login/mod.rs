@@ -185,7 +185,7 @@ async fn session_of(
     if let Some(person) = person {
         return Ok(Some((session, person)));
     }
-    state.messenger.send(state.sessions.end(&session.id).await?);
+    state.end_session(&session.id).await?;
     Ok(None)
 }
 

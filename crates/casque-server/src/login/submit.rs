@@ -181,19 +181,17 @@ impl Attempt<'_> {
             Some(cookie) => state.sessions.of_cookie(cookie).await?,
             None => None,
         };
-        let mut visits = Vec::new();
-        if let Some(old) = old {
-            let ended = state.sessions.end(&old.id).await?;
-            if old.user == person.id {
-                visits = ended;
-            } else {
-                state.messenger.send(ended);
-            }
-        }
         let now = state.clock.now();
+        if let Some(old) = &old
+            && old.user != person.id
+        {
+            state.end_session(&old.id).await?;
+        }
         let (ticket, session) = state.sessions.open(&person.id, now).await?;
-        for visit in &visits {
-            state.sessions.note(&session.id, visit, now).await?;
+        if let Some(old) = &old
+            && old.user == person.id
+        {
+            state.sessions.hand_over(&old.id, &session.id, now).await?;
         }
         Ok((
             state.cookies.set(Cookie::Tgc, ticket.secret(), None),

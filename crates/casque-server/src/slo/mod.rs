@@ -2,29 +2,38 @@
 
 mod client;
 
-use std::{path::Path, sync::Arc, time::Duration};
+use std::{
+    collections::HashSet,
+    path::Path,
+    sync::{Arc, Mutex, PoisonError},
+    time::Duration,
+};
 
 use casque_proto::{LogoutRequest, RegistryUrl, ServiceTicket, redact::redact};
-use casque_store::Clock;
+use casque_store::{Clock, StoreError};
+use futures_util::{StreamExt as _, stream};
 use tokio::sync::Semaphore;
 
 pub use self::client::OutboundError;
 use crate::{
     registry::{Service, Services},
     secret,
-    sso::Visit,
+    sso::{Sessions, Visit},
 };
 
 /// Messages on their way at the same time.
 const PARALLEL: usize = 32;
 
-/// Messages that may wait. A logout of more, or a flood of logouts, loses the rest, with a warning.
-const WAITING: u32 = 20_000;
+/// Ended sessions that are worked on at the same time; more wait in the store.
+const SESSIONS: u32 = 1024;
 
 /// How long a service may take, from connecting to its status line.
 const TIMEOUT: Duration = Duration::from_secs(5);
 
-/// Sends logout messages in the background; nobody who logs out waits for them.
+/// Tells services that a session ended, in the background; nobody who logs out waits for it.
+///
+/// What is to be told is in the store, and every message is claimed there just before it is sent:
+/// of all nodes one sends it, and what a node leaves behind is taken up by the next that looks.
 #[derive(Debug, Clone)]
 pub(crate) struct Messenger {
     inner: Arc<Inner>,
@@ -33,14 +42,18 @@ pub(crate) struct Messenger {
 #[derive(Debug)]
 struct Inner {
     client: reqwest::Client,
+    sessions: Sessions,
     services: Arc<Services>,
     clock: Arc<dyn Clock>,
     parallel: Semaphore,
-    waiting: Arc<Semaphore>,
+    places: Arc<Semaphore>,
+    /// The ended sessions that this node works on.
+    at_work: Mutex<HashSet<String>>,
 }
 
 impl Messenger {
     pub(crate) fn new(
+        sessions: Sessions,
         services: Arc<Services>,
         clock: Arc<dyn Clock>,
         trusted_roots: Option<&Path>,
@@ -48,42 +61,85 @@ impl Messenger {
         Ok(Self {
             inner: Arc::new(Inner {
                 client: client::build(trusted_roots, TIMEOUT)?,
+                sessions,
                 services,
                 clock,
                 parallel: Semaphore::new(PARALLEL),
-                waiting: Arc::new(Semaphore::new(WAITING as usize)),
+                places: Arc::new(Semaphore::new(SESSIONS as usize)),
+                at_work: Mutex::default(),
             }),
         })
     }
 
-    /// Queues one message for each visit, and returns at once.
-    pub(crate) fn send(&self, visits: Vec<Visit>) {
-        for visit in visits {
-            let Ok(place) = self.inner.waiting.clone().try_acquire_owned() else {
-                tracing::warn!("too many logout messages are waiting; some are not sent");
-                return;
-            };
-            let inner = self.inner.clone();
-            tokio::spawn(async move {
-                inner.deliver(&visit).await;
-                drop(place);
-            });
+    /// Begins to tell the services of an ended session, and returns at once.
+    pub(crate) fn tell(&self, id: &str) {
+        let Ok(place) = self.inner.places.clone().try_acquire_owned() else {
+            return;
+        };
+        if !self.inner.at_work().insert(id.to_owned()) {
+            return;
+        }
+        let (inner, id) = (self.inner.clone(), id.to_owned());
+        tokio::spawn(async move {
+            if let Err(error) = inner.tell_all(&id).await {
+                let error = &error as &dyn std::error::Error;
+                tracing::error!(error, "logout messages are left for later");
+            }
+            inner.at_work().remove(&id);
+            drop(place);
+        });
+    }
+
+    /// Takes up what was left behind, now and at every interval.
+    pub(crate) async fn keep_telling(&self, interval: Duration) {
+        let mut ticks = tokio::time::interval(interval);
+        loop {
+            ticks.tick().await;
+            match self.inner.sessions.ended().await {
+                Ok(ended) => ended.iter().for_each(|id| self.tell(id)),
+                Err(error) => tracing::warn!(%error, "logout messages stay for now"),
+            }
         }
     }
 
-    /// Waits until no message is on its way.
+    /// Waits until nothing is on its way.
     pub(crate) async fn drained(&self) {
         // The semaphore is never closed.
-        let _all = self.inner.waiting.acquire_many(WAITING).await;
+        let _all = self.inner.places.acquire_many(SESSIONS).await;
     }
 }
 
 impl Inner {
+    fn at_work(&self) -> std::sync::MutexGuard<'_, HashSet<String>> {
+        // Nothing panics while it is held.
+        self.at_work.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    async fn tell_all(&self, id: &str) -> Result<(), StoreError> {
+        // A session that has not ended yet will be found by the next look.
+        let Some(untold) = self.sessions.untold(id).await? else {
+            return Ok(());
+        };
+        let results: Vec<Result<(), StoreError>> = stream::iter(untold)
+            .map(|sealed| async move { self.tell_one(id, &sealed).await })
+            .buffer_unordered(PARALLEL)
+            .collect()
+            .await;
+        results.into_iter().collect::<Result<(), StoreError>>()?;
+        self.sessions.told(id).await
+    }
+
+    async fn tell_one(&self, id: &str, sealed: &[u8]) -> Result<(), StoreError> {
+        // The semaphore is never closed.
+        let _turn = self.parallel.acquire().await;
+        if let Some(visit) = self.sessions.claim(id, sealed).await? {
+            self.deliver(&visit).await;
+        }
+        Ok(())
+    }
+
     /// Delivers one message. Whatever goes wrong is logged and left at that.
     async fn deliver(&self, visit: &Visit) {
-        let Ok(_turn) = self.parallel.acquire().await else {
-            return;
-        };
         let Some(service) = self.service(visit) else {
             return;
         };
@@ -93,13 +149,13 @@ impl Inner {
         };
         let id = LogoutRequest::new_id(&mut secret::fill);
         let body = LogoutRequest::to_form_body(&id, self.clock.now(), &ticket);
-        let outcome = client::post(&self.client, url, body).await;
-        match outcome {
+        match client::post(&self.client, url, body).await {
             Ok(status) if status.is_success() => {
                 tracing::info!(service = %service.id, "logout message delivered");
             }
             Ok(status) => {
-                tracing::warn!(service = %service.id, status = status.as_u16(), "logout message refused");
+                let status = status.as_u16();
+                tracing::warn!(service = %service.id, status, "logout message refused");
             }
             Err(error) => {
                 // The URL in the error holds the whole service address.

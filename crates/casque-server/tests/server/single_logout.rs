@@ -294,3 +294,65 @@ async fn a_logout_in_the_middle_of_a_validation_is_seen_by_one_of_them() {
         assert!(told || !accepted);
     }
 }
+
+#[tokio::test]
+async fn what_a_server_left_behind_is_told_by_the_next() {
+    // Forty tickets of a service that hangs: thirty-two messages are on their way, eight are in the
+    // store when the first server's runtime goes, tasks and all.
+    let (folder, clock, tickets) = std::thread::spawn(|| {
+        let runtime = tokio::runtime::Builder::new_current_thread()
+            .enable_all()
+            .build();
+        runtime.expect("a runtime").block_on(leave_eight_behind())
+    })
+    .join()
+    .expect("no panic");
+
+    let mut target = Target::open().await;
+    let mut service = Service::new("demo", ServiceRule::loopback());
+    service.logout_url = Some(target.url.clone());
+    let next = Setup::new().sqlite().folder(folder).clock(clock);
+    let house = next.services(Services::new([service])).build();
+    let listener = TcpListener::bind("127.0.0.1:0").await.expect("a port");
+    let server = house.server.clone();
+    tokio::spawn(async move { server.serve(listener, None, std::future::pending()).await });
+    let mut told = Vec::new();
+    for _ in 0..8 {
+        let heard = tokio::time::timeout(Duration::from_secs(20), target.heard.recv());
+        let (_, body) = heard.await.expect("in time").expect("a message");
+        let request = LogoutRequest::parse_form_body(&body).expect("a logout request");
+        told.push(request.session_index().expect("one").secret().to_owned());
+    }
+    house.server.finish_logout_messages().await;
+    assert!(target.tickets().is_empty(), "eight and no more");
+    told.sort();
+    told.dedup();
+    assert_eq!(told.len(), 8);
+    assert!(told.iter().all(|ticket| tickets.contains(ticket)));
+}
+
+async fn leave_eight_behind() -> (
+    Arc<tempfile::TempDir>,
+    casque_testkit::ManualClock,
+    Vec<String>,
+) {
+    let silent = TcpListener::bind("127.0.0.1:0").await.expect("a port");
+    let service = format!("http://{}/", silent.local_addr().expect("an address"));
+    let house = Setup::new().sqlite().services(loopback()).build();
+    let mut browser = house.signed_in("alice").await;
+    let mut tickets = Vec::new();
+    for _ in 0..40 {
+        let ticket = browser.ticket_for(&service).await;
+        house
+            .browser()
+            .validate("validate", &service, &ticket)
+            .await;
+        tickets.push(ticket);
+    }
+    assert_eq!(browser.get("/logout").await.status, 200);
+    let mut held = Vec::new();
+    for _ in 0..32 {
+        held.push(silent.accept().await.expect("a connection"));
+    }
+    (house.folder.clone(), house.clock.clone(), tickets)
+}
