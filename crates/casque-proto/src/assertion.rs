@@ -69,19 +69,24 @@ impl Assertion {
 
     /// When the user authenticated, if the server says so in a way that can be read.
     pub fn authentication_date(&self) -> Option<SystemTime> {
-        self.attributes
-            .first(STANDARD_ATTRIBUTES[0])
+        self.only(STANDARD_ATTRIBUTES[0])
             .and_then(authentication_date::parse_authentication_date)
     }
 
     /// Whether the user asked to be remembered at login.
     pub fn long_term(&self) -> Option<bool> {
-        self.attributes.first(STANDARD_ATTRIBUTES[1]).and_then(flag)
+        self.only(STANDARD_ATTRIBUTES[1]).and_then(flag)
     }
 
     /// Whether the ticket was issued right after the user gave credentials.
     pub fn is_from_new_login(&self) -> Option<bool> {
-        self.attributes.first(STANDARD_ATTRIBUTES[2]).and_then(flag)
+        self.only(STANDARD_ATTRIBUTES[2]).and_then(flag)
+    }
+
+    /// The value of an attribute that has one; values that differ say nothing.
+    fn only(&self, name: &str) -> Option<&str> {
+        let (first, rest) = self.attributes.get(name).split_first()?;
+        rest.iter().all(|value| value == first).then_some(first)
     }
 }
 

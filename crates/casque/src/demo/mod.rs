@@ -8,6 +8,7 @@ use std::{
     path::Path,
     process::ExitCode,
     sync::Arc,
+    time::Duration,
 };
 
 use anyhow::Context as _;
@@ -40,6 +41,9 @@ const PEOPLE: [(&str, &str, &str); 2] = [
         r#"{ mail = ["bob@example.org"], memberOf = ["staff"] }"#,
     ),
 ];
+
+/// How long open requests may take to finish at the end.
+const GRACE: Duration = Duration::from_secs(3);
 
 /// Run a CAS server and an application that trusts it, on loopback.
 ///
@@ -119,9 +123,19 @@ async fn demo(arguments: &Arguments) -> anyhow::Result<()> {
         }
         drop(end);
     };
-    let (app_ended, cas_ended, ()) = tokio::join!(serve_app, serve_cas, stop);
-    app_ended.context("the application's socket")?;
-    cas_ended.context("the CAS server's socket")?;
+    let serve = async { tokio::join!(serve_app, serve_cas, stop) };
+    // A browser that never finishes its request does not keep the demo alive.
+    let late = async {
+        when_ended().await;
+        let _ = tokio::time::timeout(GRACE, std::future::pending::<()>()).await;
+    };
+    tokio::select! {
+        (app_ended, cas_ended, ()) = serve => {
+            app_ended.context("the application's socket")?;
+            cas_ended.context("the CAS server's socket")?;
+        }
+        () = late => {}
+    }
     Ok(())
 }
 

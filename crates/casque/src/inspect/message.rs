@@ -144,7 +144,7 @@ pub(super) fn rest_response(input: &[u8], arguments: &Arguments) -> Result<Outco
     let read = match &*answer.operation {
         "create_tgt" => match TgtCreated::parse(status, &headers) {
             Ok(created) => {
-                let base = arguments.rest_base(&headers)?;
+                let base = arguments.rest_base(answer.base.as_deref())?;
                 Ok(json!({
                     "result": "tgt",
                     "tgt": created.tgt().secret(),
@@ -230,18 +230,22 @@ impl Arguments {
         Ok(receiver.may_be_logout(&method, &Uri::from_static("/"), &headers))
     }
 
-    /// The server that is asked next. Without `--base` it is the one that `Location` names, where that is an https address.
-    fn rest_base(&self, headers: &HeaderMap) -> Result<Option<CasBase>, String> {
-        if let Some(base) = &self.base {
-            return CasBase::parse_allowing_http(base)
-                .map(Some)
-                .map_err(|error| format!("--base: {error}"));
-        }
-        let location = headers
-            .get(http::header::LOCATION)
-            .and_then(|location| location.to_str().ok());
-        let base = location.and_then(|location| location.rsplit_once("/v1/tickets/"));
-        Ok(base.and_then(|(base, _)| CasBase::parse(base).ok()))
+    /// The server that was asked: `Location` says which ticket, never which server.
+    fn rest_base(&self, described: Option<&str>) -> Result<Option<CasBase>, String> {
+        let given = [
+            ("--base", self.base.as_deref()),
+            ("--target", self.target.as_deref()),
+            ("base", described),
+        ];
+        let Some((name, base)) = given
+            .into_iter()
+            .find_map(|(name, base)| Some((name, base?)))
+        else {
+            return Ok(None);
+        };
+        CasBase::parse_allowing_http(base)
+            .map(Some)
+            .map_err(|error| format!("{name}: {error}"))
     }
 }
 
@@ -253,6 +257,8 @@ struct RestAnswer {
     headers: Map<String, Value>,
     #[serde(default)]
     body: String,
+    /// The base URL of the server that was asked.
+    base: Option<String>,
 }
 
 impl RestAnswer {

@@ -180,7 +180,7 @@ fn remove(name: &str, place: &Place) -> Result<(), Failure> {
     edit.remove(name);
     file.replace(&edit.into_text())?;
     say::line(format_args!(
-        "Removed {}. A session that is open stays until it ends.",
+        "Removed {}. Whoever is signed in under that name is nobody from the next request on.",
         say::plain(name)
     ));
     tell_faults(&found);
