@@ -31,8 +31,6 @@ fn main() -> std::io::Result<()> {
             username,
             problem,
             renew: false,
-            warn: Some(false),
-            remember_me: None,
         })
     };
     let member_of = ["staff".to_owned(), "admin".to_owned()];
@@ -79,21 +77,6 @@ fn main() -> std::io::Result<()> {
             "refused",
             Page::ServiceRefused {
                 shown: "https://cataIogue.example.edu.evil.example/cas/login?next=%2Fadmin",
-            },
-        ),
-        (
-            "warn",
-            Page::Warn {
-                service: catalogue,
-                user: "alice",
-                onward: form(),
-            },
-        ),
-        (
-            "post",
-            Page::Post {
-                service: catalogue,
-                onward: form(),
             },
         ),
         (

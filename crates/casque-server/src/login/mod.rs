@@ -125,8 +125,6 @@ impl Form<'_> {
             username: self.username,
             problem: self.problem,
             renew: self.renew,
-            warn: None,
-            remember_me: None,
         });
         let mut response = page_with_forms(state, status, &shown, target.as_deref());
         if sent.is_none() {

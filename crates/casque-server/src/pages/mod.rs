@@ -82,8 +82,8 @@ impl Pages {
     /// forms go to this server.
     ///
     /// A browser also holds the redirects *after* a form against `form-action`. So `form_targets` lists the origins
-    /// (`https://app.example.org`) that submitting the page may end at: the service of a login form or of
-    /// [`Page::Post`]. Give registered origins only; anything that is no plain origin is left out.
+    /// (`https://app.example.org`) that submitting the page may end at: the service of a login form.
+    /// Give registered origins only; anything that is no plain origin is left out.
     ///
     /// ```
     /// use casque_server::Pages;
@@ -172,14 +172,12 @@ fn is_plain_origin(text: &str) -> bool {
     })
 }
 
-const TEMPLATES: [(&str, &str); 9] = [
+const TEMPLATES: [(&str, &str); 7] = [
     ("base.html", include_str!("templates/base.html")),
     ("login.html", include_str!("templates/login.html")),
     ("logged_in.html", include_str!("templates/logged_in.html")),
     ("logged_out.html", include_str!("templates/logged_out.html")),
     ("refused.html", include_str!("templates/refused.html")),
-    ("warn.html", include_str!("templates/warn.html")),
-    ("post.html", include_str!("templates/post.html")),
     (
         "confirm_logout.html",
         include_str!("templates/confirm_logout.html"),

@@ -31,22 +31,6 @@ pub enum Page<'a> {
         /// The service as it was asked for. It is cut, escaped, and never a link.
         shown: &'a str,
     },
-    /// Warn mode: the next service is named before one goes there.
-    Warn {
-        /// The service that one is about to enter.
-        service: ServiceLabel<'a>,
-        /// Whom it will be told of.
-        user: &'a str,
-        /// The form behind "Continue", with its one-time token.
-        onward: Continue<'a>,
-    },
-    /// `method=POST`: a form that carries the ticket to the service, by one press of a button.
-    Post {
-        /// The service that one is about to enter.
-        service: ServiceLabel<'a>,
-        /// The service's address with its `ticket` field.
-        onward: Continue<'a>,
-    },
     /// "Sign out?".
     ConfirmLogout {
         /// Whom the session belongs to.
@@ -72,7 +56,7 @@ pub enum Page<'a> {
 pub struct Login<'a> {
     /// The service one signs in to, by its registration.
     pub service: Option<ServiceLabel<'a>>,
-    /// Where the form posts to, and its hidden fields: `lt`, `service`, `renew`, `method` and so on.
+    /// Where the form posts to, and its hidden fields: `lt`, `service`, `renew`, `gateway`.
     pub form: Continue<'a>,
     /// The name that was typed before, or nothing.
     pub username: &'a str,
@@ -80,10 +64,6 @@ pub struct Login<'a> {
     pub problem: Option<LoginProblem>,
     /// The person has a session and is asked again (`renew`).
     pub renew: bool,
-    /// Offers "Warn me before…": `Some(checked)`.
-    pub warn: Option<bool>,
-    /// Offers "Keep me signed in…": `Some(checked)`.
-    pub remember_me: Option<bool>,
 }
 
 /// A service as people know it.
@@ -165,8 +145,6 @@ impl Page<'_> {
             Self::LoggedIn { .. } => "logged_in.html",
             Self::LoggedOut { .. } => "logged_out.html",
             Self::ServiceRefused { .. } => "refused.html",
-            Self::Warn { .. } => "warn.html",
-            Self::Post { .. } => "post.html",
             Self::ConfirmLogout { .. } => "confirm_logout.html",
             Self::Error { .. } => "error.html",
         }
@@ -180,8 +158,6 @@ impl Page<'_> {
                 username => login.username,
                 problem => login.problem.map(LoginProblem::words),
                 renew => login.renew,
-                warn => login.warn,
-                remember_me => login.remember_me,
             },
             Self::LoggedIn {
                 user,
@@ -197,19 +173,6 @@ impl Page<'_> {
                 url => service.map(|(_, url)| url),
             },
             Self::ServiceRefused { shown } => context! { shown => shorten(shown) },
-            Self::Warn {
-                service,
-                user,
-                onward,
-            } => context! {
-                service => value(service),
-                user => *user,
-                onward => value(onward),
-            },
-            Self::Post { service, onward } => context! {
-                service => value(service),
-                onward => value(onward),
-            },
             Self::ConfirmLogout { user, logout } => context! {
                 user => *user,
                 logout => value(logout),

@@ -34,10 +34,10 @@ fn every_page(text: &str) -> Vec<(String, Page<'_>)> {
         Some(LoginProblem::Busy),
     ];
     for problem in problems {
-        for (service, username, renew, ticks) in [
-            (None, "", false, None),
-            (Some(label(text)), "", true, Some(false)),
-            (Some(label(text)), text, false, Some(true)),
+        for (service, username, renew) in [
+            (None, "", false),
+            (Some(label(text)), "", true),
+            (Some(label(text)), text, false),
         ] {
             let login = Login {
                 service,
@@ -45,8 +45,6 @@ fn every_page(text: &str) -> Vec<(String, Page<'_>)> {
                 username,
                 problem,
                 renew,
-                warn: ticks,
-                remember_me: ticks,
             };
             pages.push((format!("{problem:?} {renew}"), Page::Login(login)));
         }
@@ -76,21 +74,6 @@ fn every_page(text: &str) -> Vec<(String, Page<'_>)> {
         },
     );
     add("refused", Page::ServiceRefused { shown: text });
-    add(
-        "warn",
-        Page::Warn {
-            service: label(text),
-            user: text,
-            onward: onward(text),
-        },
-    );
-    add(
-        "post",
-        Page::Post {
-            service: label(text),
-            onward: onward(text),
-        },
-    );
     add(
         "confirm logout",
         Page::ConfirmLogout {
@@ -196,8 +179,6 @@ fn the_login_form_carries_its_fields_byte_for_byte() {
         username: "",
         problem: None,
         renew: false,
-        warn: None,
-        remember_me: None,
     }));
     for part in [
         "<form method=\"post\" action=\"/cas/login\">",
@@ -213,7 +194,7 @@ fn the_login_form_carries_its_fields_byte_for_byte() {
     ] {
         assert!(html.contains(part), "{part}\n{html}");
     }
-    // Paste and password managers are welcome; the boxes are offered where the server offers them.
+    // Paste and password managers are welcome, and nothing is offered that the server does not do.
     for absent in [
         "autocomplete=\"off\"",
         "readonly",
@@ -233,16 +214,12 @@ fn a_failed_login_says_so_first_and_aloud() {
             username,
             problem: Some(LoginProblem::WrongCredentials),
             renew: false,
-            warn: Some(true),
-            remember_me: Some(false),
         }))
     };
     let html = login("alice");
     assert!(html.contains("role=\"alert\""));
     assert!(html.contains("<title>Not signed in: "));
     assert!(html.contains("value=\"alice\""));
-    assert!(html.contains("name=\"warn\" type=\"checkbox\" value=\"true\" checked"));
-    assert!(html.contains("name=\"rememberMe\" type=\"checkbox\" value=\"true\">"));
     // S-059: the same bytes for a person who does not exist.
     assert_eq!(html.replace("\"alice\"", "\"nobody\""), login("nobody"));
 }
