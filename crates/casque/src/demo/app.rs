@@ -1,6 +1,8 @@
 //! The seed's application, as the demonstration shows it: a homepage for everyone, `/protected` that refuses until one
 //! has logged in, `/members` that sends a browser to log in and back, `/login` and `/logout`.
 
+use std::fmt::{Display, Write as _};
+
 use axum::Router;
 use axum::extract::OriginalUri;
 use axum::http::header::{CACHE_CONTROL, CONTENT_SECURITY_POLICY, CONTENT_TYPE, REFERRER_POLICY};
@@ -122,33 +124,41 @@ impl Page {
         }
     }
 
+    fn add(&mut self, html: impl Display) {
+        write!(self.body, "{html}").expect("a String takes all that is written");
+    }
+
     fn text(&mut self, text: &str) {
-        self.body += &format!("<p>{}</p>", escaped(text));
+        self.add(format_args!("<p>{}</p>", escaped(text)));
     }
 
     fn list(&mut self, items: &[(&str, &str, &str)]) {
-        self.body += "<ul class=\"ways\">";
+        self.add("<ul class=\"ways\">");
         for (href, label, about) in items {
-            self.body += &format!("<li><a href=\"{href}\">{label}</a> {about}</li>");
+            self.add(format_args!(
+                "<li><a href=\"{href}\">{label}</a> {about}</li>"
+            ));
         }
-        self.body += "</ul>";
+        self.add("</ul>");
     }
 
     fn action(&mut self, href: &str, label: &str) {
-        self.body += &format!("<p><a class=\"button\" href=\"{href}\">{label}</a></p>");
+        self.add(format_args!(
+            "<p><a class=\"button\" href=\"{href}\">{label}</a></p>"
+        ));
     }
 
     /// What the CAS server released about the user.
     fn attributes(&mut self, user: &CasUser) {
-        self.body += "<h2>What the CAS server told this application</h2><dl><dt>user</dt>";
-        self.body += &format!("<dd>{}</dd>", escaped(user.name()));
+        self.add("<h2>What the CAS server told this application</h2><dl><dt>user</dt>");
+        self.add(format_args!("<dd>{}</dd>", escaped(user.name())));
         for (name, values) in user.attributes().iter() {
-            self.body += &format!("<dt>{}</dt>", escaped(name));
+            self.add(format_args!("<dt>{}</dt>", escaped(name)));
             for value in values {
-                self.body += &format!("<dd>{}</dd>", escaped(value));
+                self.add(format_args!("<dd>{}</dd>", escaped(value)));
             }
         }
-        self.body += "</dl>";
+        self.add("</dl>");
     }
 
     fn respond(&self, status: StatusCode) -> Response {

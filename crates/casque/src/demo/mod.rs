@@ -59,7 +59,7 @@ pub(crate) struct Arguments {
     #[arg(long, value_name = "PORT", default_value_t = 5000)]
     app_port: u16,
 
-    /// Print one line of JSON on standard output once both are ready: cas_url, app_url, users.
+    /// Print one line of JSON on standard output once both are ready: `cas_url`, `app_url`, `users`.
     #[arg(long)]
     json: bool,
 }
@@ -164,11 +164,15 @@ fn config(folder: &Path, cas_url: &str) -> anyhow::Result<Config> {
 
 fn parts(folder: &Path) -> anyhow::Result<Parts> {
     let file = folder.join("people.toml");
-    let mut people = String::new();
-    for (name, password, attributes) in PEOPLE {
-        let hash = hash_password(&Password::new(password)?, HashParams::default());
-        people += &format!("[{name}]\npassword = \"{hash}\"\nattributes = {attributes}\n");
-    }
+    let people = PEOPLE
+        .iter()
+        .map(|(name, password, attributes)| {
+            let hash = hash_password(&Password::new(*password)?, HashParams::default());
+            Ok(format!(
+                "[{name}]\npassword = \"{hash}\"\nattributes = {attributes}\n"
+            ))
+        })
+        .collect::<anyhow::Result<String>>()?;
     std::fs::write(&file, people)?;
     let loopback = Service::new("loopback", ServiceRule::loopback())
         .named("the demo application")
