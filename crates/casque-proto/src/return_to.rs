@@ -81,6 +81,8 @@ impl ReturnToRules {
             return None;
         }
         let location = join(&format!("{}{path}", self.origin.origin()), query, fragment);
+        // The origin of a rooted target counts towards the limit, as it does in the absolute form.
+        check_characters(&location).ok()?;
         // The last word belongs to the parser that browsers share.
         let read = Url::parse(&location).ok()?;
         let same_origin = Url::parse(&self.origin.origin()).ok()?.origin() == read.origin();

@@ -72,8 +72,10 @@ pub(super) fn service_url(bytes: &[u8]) {
         .filter(|(name, _)| name == "ticket")
         .count();
     assert_eq!(tickets, 1, "{tickets} tickets in {sent}");
-    let back = RegistryUrl::parse(&sent).expect("with a ticket it is the same service");
-    assert!(back.matches(&registry));
+    if sent.len() <= casque_proto::MAX_REGISTRY_URL_BYTES {
+        let back = RegistryUrl::parse(&sent).expect("with a ticket it is the same service");
+        assert!(back.matches(&registry));
+    }
     let again = RegistryUrl::parse(registry.as_str()).expect("its own text is accepted");
     assert!(again.matches(&registry));
 }
