@@ -16,16 +16,21 @@ const NONCE_BYTES: usize = 24;
 /// login tickets, device cookies and sealed values. The store holds nothing that opens without it
 /// (S-076).
 #[derive(Clone)]
-pub(crate) struct Secret(KeyHasher);
+pub(crate) struct Secret {
+    hasher: KeyHasher,
+    cipher: XChaCha20Poly1305,
+}
 
 impl Secret {
     pub(crate) fn new(hasher: KeyHasher) -> Self {
-        Self(hasher)
+        let key = Zeroizing::new(*Key::new("seal", b"", &hasher).digest());
+        let cipher = XChaCha20Poly1305::new(&(*key).into());
+        Self { hasher, cipher }
     }
 
     /// What names records in the store.
     pub(crate) fn hasher(&self) -> &KeyHasher {
-        &self.0
+        &self.hasher
     }
 
     /// A keyed hash of several values for one purpose; the values cannot run into each other.
@@ -37,7 +42,7 @@ impl Secret {
             message.extend_from_slice(&(value.len() as u64).to_be_bytes());
             message.extend_from_slice(value);
         }
-        *Key::new(purpose, &message, &self.0).digest()
+        *Key::new(purpose, &message, &self.hasher).digest()
     }
 
     /// Whether `digits` are the hexadecimal digits of [`mac`](Self::mac), in constant time.
@@ -56,7 +61,7 @@ impl Secret {
             aad: place.as_bytes(),
         };
         let sealed = self
-            .cipher()
+            .cipher
             .encrypt(&XNonce::from(nonce), payload)
             .expect("values are far below the cipher's limit");
         [&nonce[..], &sealed].concat()
@@ -69,12 +74,7 @@ impl Secret {
             msg: sealed,
             aad: place.as_bytes(),
         };
-        self.cipher().decrypt(&XNonce::from(*nonce), payload).ok()
-    }
-
-    fn cipher(&self) -> XChaCha20Poly1305 {
-        let key = Zeroizing::new(self.mac("seal", &[]));
-        XChaCha20Poly1305::new(&(*key).into())
+        self.cipher.decrypt(&XNonce::from(*nonce), payload).ok()
     }
 }
 

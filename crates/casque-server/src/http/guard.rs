@@ -61,6 +61,7 @@ pub(crate) async fn guard(
         }
     };
     let headers = response.headers_mut();
+    headers.reserve(ALWAYS.len() + UNCACHED.len() + 3);
     for (name, value) in ALWAYS {
         headers.insert(name, value);
     }

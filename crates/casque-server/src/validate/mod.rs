@@ -2,12 +2,10 @@
 
 mod decide;
 
-use std::{sync::Arc, time::SystemTime};
+use std::sync::Arc;
 
 use axum::{extract, response::Response};
-use casque_proto::{
-    Assertion, Attributes, Cas1Response, Endpoint, Failure, Format, ServiceResponse,
-};
+use casque_proto::{Assertion, Cas1Response, Endpoint, Failure, Format, ServiceResponse};
 use casque_store::StoreError;
 use http::{Method, StatusCode, Uri};
 
@@ -35,14 +33,11 @@ pub(crate) async fn p3_service_validate(state: Shared, method: Method, uri: Uri)
     answer(&state, Endpoint::P3ServiceValidate, &method, uri.query()).await
 }
 
-/// What an accepted ticket tells the service.
+/// What an accepted ticket tells the service with this id.
 #[derive(Debug)]
 struct Told {
-    user: String,
     service: String,
-    authenticated: SystemTime,
-    fresh: bool,
-    attributes: Attributes,
+    assertion: Assertion,
 }
 
 async fn answer(
@@ -73,7 +68,7 @@ async fn answer(
     let endpoint_name = endpoint.path();
     match &outcome {
         Ok(told) => {
-            tracing::info!(user = %told.user, service = %told.service, endpoint_name, "ticket accepted");
+            tracing::info!(user = %told.assertion.user(), service = %told.service, endpoint_name, "ticket accepted");
         }
         Err(refusal) => {
             tracing::info!(code = ?refusal.code, reason = refusal.words, endpoint_name, "ticket refused");
@@ -81,7 +76,7 @@ async fn answer(
     }
     match endpoint {
         Endpoint::Validate => write_cas1(outcome),
-        _ => write(endpoint, wanted, outcome),
+        _ => write(wanted, outcome),
     }
 }
 
@@ -146,25 +141,30 @@ fn tell(endpoint: Endpoint, accepted: Accepted<'_>) -> Told {
         service,
         person,
     } = accepted;
-    let mut attributes = Attributes::new();
+    let mut assertion = Assertion::builder(person.id.as_str());
     if endpoint == Endpoint::P3ServiceValidate {
+        assertion = assertion
+            .authentication_date(session.authenticated)
+            .long_term(false)
+            .from_new_login(grant.fresh);
         for (name, values) in service.release(person) {
-            attributes.insert(name, values.iter().cloned());
+            for value in values {
+                assertion = assertion.attribute(name, value.as_str());
+            }
         }
     }
     Told {
-        user: person.id.clone(),
         service: service.id.clone(),
-        authenticated: session.authenticated,
-        fresh: grant.fresh,
-        attributes,
+        assertion: assertion.build(),
     }
 }
 
 ///
 fn write_cas1(outcome: Result<Told, Refusal>) -> Response {
     let response = match outcome {
-        Ok(told) => Cas1Response::Success { user: told.user },
+        Ok(told) => Cas1Response::Success {
+            user: told.assertion.user().to_owned(),
+        },
         Err(_) => Cas1Response::Failure,
     };
     content(
@@ -175,19 +175,9 @@ fn write_cas1(outcome: Result<Told, Refusal>) -> Response {
 }
 
 /// Failures have status 200 too: many clients look at nothing else.
-fn write(endpoint: Endpoint, format: Format, outcome: Result<Told, Refusal>) -> Response {
+fn write(format: Format, outcome: Result<Told, Refusal>) -> Response {
     let response = match outcome {
-        Ok(told) => {
-            let mut assertion = Assertion::builder(told.user);
-            if endpoint == Endpoint::P3ServiceValidate {
-                assertion = assertion
-                    .authentication_date(told.authenticated)
-                    .long_term(false)
-                    .from_new_login(told.fresh)
-                    .attributes(&told.attributes);
-            }
-            ServiceResponse::Success(assertion.build())
-        }
+        Ok(told) => ServiceResponse::Success(told.assertion),
         Err(refusal) => ServiceResponse::Failure(Failure::new(refusal.code.into(), refusal.words)),
     };
     match format {
