@@ -1,5 +1,6 @@
 //! The endpoints of the server, as browsers, services and attackers meet them.
 
+mod anything;
 #[path = "../../../casque-proto/tests/corpus/mod.rs"]
 mod corpus;
 mod hostile;
