@@ -89,7 +89,7 @@ fn text<'a>(value: &'a Value, name: &str) -> &'a str {
 
 #[test]
 fn service_match_vectors() {
-    // R-226, R-227, R-228
+    // R-226 to R-228, R-231
     table("service_match", |case| {
         let parse = |name| ServiceUrl::parse(text(case, name)).map_err(|error| error.to_string());
         let (issued, validated) = (parse("issued_for")?, parse("validated_with")?);
@@ -100,7 +100,7 @@ fn service_match_vectors() {
 
 #[test]
 fn ticket_syntax_vectors() {
-    // R-219
+    // R-218, R-219
     table("ticket_syntax", |case| {
         let value = text(case, "value");
         let accepted = match text(case, "kind") {
@@ -216,6 +216,19 @@ fn validate_url_vectors() {
 }
 
 #[test]
+fn a_proxy_ticket_is_asked_for_by_get() {
+    // R-204
+    let base = CasBase::parse("https://cas.example.org/cas").unwrap();
+    let pgt = ProxyGrantingTicket::parse("PGT-1").unwrap();
+    let target = ServiceUrl::parse("https://imap.example.org/?a=1&pgt=x").unwrap();
+    assert_eq!(
+        base.proxy_url(&pgt, &target),
+        "https://cas.example.org/cas/proxy?pgt=PGT-1\
+         &targetService=https%3A%2F%2Fimap.example.org%2F%3Fa%3D1%26pgt%3Dx"
+    );
+}
+
+#[test]
 fn flag_value_vectors() {
     // R-006
     table("flag_value", |case| {
@@ -233,6 +246,7 @@ fn flag_value_vectors() {
 
 #[test]
 fn hostile_service_match() {
+    // R-230, R-235, S-032, S-035 to S-039
     // S-004, S-032 to S-039, S-042
     rows("service_match", |row, fixtures| {
         let registry = registry(fixtures);
@@ -300,6 +314,41 @@ fn hostile_config_service_pattern() {
         }
         Ok(())
     });
+}
+
+#[test]
+fn sc_042_expressions_are_refused_or_bounded() {
+    // S-034: a backtracking matcher would never end here. How long a match takes is measured in bench/.
+    let start = r"https://app\.example\.org/";
+    let nested = (0..100).fold("x".to_owned(), |inner, _| format!("({inner}){{2}}"));
+    for refused in [
+        "(a+)+".to_owned(),
+        "(a|a)*b".to_owned(),
+        format!("{start}{nested}"),
+        format!("{start}(((((x{{100}}){{100}}){{100}}){{100}}){{100}})"),
+    ] {
+        let rule = ServiceRule::regex_for_host(&refused, "app.example.org");
+        assert!(rule.and_then(ServiceRule::checked).is_err(), "{refused}");
+    }
+    let prefix = "https://app.example.org/";
+    let run = "a".repeat(2047 - prefix.len());
+    for (pattern, last, expected) in [
+        ("(a+)+", "a", true),
+        ("(a+)+", "b", false),
+        ("(a|a)*b", "b", true),
+        ("(a|a)*b", "a", false),
+        ("((a*)*)*", "a", true),
+        ("((a*)*)*", "b", false),
+    ] {
+        let rule = ServiceRule::regex_for_host(&format!("{start}{pattern}"), "app.example.org")
+            .and_then(ServiceRule::checked)
+            .unwrap();
+        let service = RegistryUrl::parse(&format!("{prefix}{run}{last}")).unwrap();
+        assert_eq!(service.as_str().len(), 2048);
+        for _ in 0..100 {
+            assert_eq!(rule.matches(&service), expected, "{pattern} {last}");
+        }
+    }
 }
 
 #[test]

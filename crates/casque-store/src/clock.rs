@@ -55,3 +55,41 @@ impl Clock for SystemClock {
         self.wall_at_start + self.started.elapsed()
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use std::time::Duration;
+
+    use super::*;
+
+    const HOUR: Duration = Duration::from_hours(1);
+
+    /// SC-006 (S-075): whatever the wall clock is set to after the start, a ticket of ten seconds is over ten seconds
+    /// later, and not before.
+    #[expect(
+        clippy::disallowed_methods,
+        reason = "the wall clock and the monotonic clock are what this is about"
+    )]
+    #[test]
+    fn setting_the_wall_clock_changes_no_deadline() {
+        let wall = SystemTime::now();
+        let long_ago = Instant::now()
+            .checked_sub(Duration::from_secs(10))
+            .expect("the machine has run for ten seconds");
+        for wall_at_start in [wall + HOUR, wall - HOUR] {
+            let deadline = wall_at_start + Duration::from_secs(10);
+            let at_issue = SystemClock {
+                wall_at_start,
+                started: Instant::now(),
+            };
+            let issued = at_issue.now();
+            assert!(issued >= wall_at_start && issued < wall_at_start + HOUR);
+            assert!(at_issue.now() >= issued);
+            let ten_seconds_later = SystemClock {
+                wall_at_start,
+                started: long_ago,
+            };
+            assert!(ten_seconds_later.now() >= deadline);
+        }
+    }
+}

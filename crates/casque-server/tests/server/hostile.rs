@@ -60,6 +60,7 @@ fn method(row: &Row) -> Method {
 
 #[tokio::test]
 async fn login_form() {
+    // S-054, S-059 to S-063
     let rows = corpus::hostile("login_form");
     let expect_rows = !rows.is_empty();
     let mut report = Report::default();
@@ -189,6 +190,7 @@ async fn unknown_people_get_the_same_page() {
 
 #[tokio::test]
 async fn login_get() {
+    // S-032, S-045
     let rows = corpus::hostile("login_get");
     let expect_rows = !rows.is_empty();
     let mut report = Report::default();
@@ -223,6 +225,7 @@ async fn login_get() {
 
 #[tokio::test]
 async fn logout() {
+    // S-040, S-051
     let rows = corpus::hostile("logout");
     let expect_rows = !rows.is_empty();
     let mut report = Report::default();
@@ -270,6 +273,7 @@ async fn logout() {
 
 #[tokio::test]
 async fn validate() {
+    // S-003 to S-006, S-009, S-013
     let rows = corpus::hostile("validate");
     let expect_rows = !rows.is_empty();
     let mut report = Report::default();
@@ -351,6 +355,7 @@ async fn validate_row(row: &Row) -> Result<(), String> {
 
 #[tokio::test]
 async fn services_get_a_ticket_if_the_gate_lets_them_in() {
+    // R-046, S-032 to S-039
     let rows = corpus::hostile("service_match");
     let expect_rows = !rows.is_empty();
     let mut report = Report::default();

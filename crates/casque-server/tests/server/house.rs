@@ -54,6 +54,7 @@ pub(crate) struct Setup {
     sqlite: bool,
     services: Option<Services>,
     people: Option<Arc<Directory>>,
+    passwords: PasswordCheckerOptions,
     clock: ManualClock,
     folder: Option<Arc<TempDir>>,
 }
@@ -61,6 +62,8 @@ pub(crate) struct Setup {
 impl Setup {
     pub(crate) fn new() -> Self {
         let clock = ManualClock::at(start());
+        let mut passwords = PasswordCheckerOptions::default();
+        passwords.decoy = cheap();
         Self {
             base: BASE.to_owned(),
             settings: String::new(),
@@ -68,6 +71,7 @@ impl Setup {
             sqlite: false,
             services: None,
             people: None,
+            passwords,
             clock,
             folder: None,
         }
@@ -109,6 +113,12 @@ impl Setup {
         self
     }
 
+    /// How passwords are checked: cheaply, unless a test says otherwise.
+    pub(crate) fn passwords(mut self, options: PasswordCheckerOptions) -> Self {
+        self.passwords = options;
+        self
+    }
+
     /// The clock, which all clones share.
     pub(crate) fn manual_clock(&self) -> &ManualClock {
         &self.clock
@@ -135,9 +145,7 @@ impl Setup {
             .store
             .unwrap_or_else(|| casque_store::open(url, clock.clone()).expect("a store"));
         let people = self.people.unwrap_or_else(alice_and_bob);
-        let mut options = PasswordCheckerOptions::default();
-        options.decoy = cheap();
-        let passwords = PasswordChecker::new(options);
+        let passwords = PasswordChecker::new(self.passwords);
         let parts = Parts {
             people: people.clone(),
             services: Arc::new(self.services.unwrap_or_else(registry)),

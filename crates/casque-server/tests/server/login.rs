@@ -34,6 +34,22 @@ async fn the_form_carries_the_service_unchanged_and_comes_back() {
 }
 
 #[tokio::test]
+async fn fields_that_other_servers_ask_for_are_ignored() {
+    // R-002, R-034
+    let house = House::new();
+    let mut browser = house.browser();
+    let ticket = browser.get("/login").await.login_ticket().expect("a form");
+    let form = format!(
+        "execution=e1s1&_eventId=submit&geolocation=&submit=LOGIN&Username=bob&lt={ticket}\
+         &username=alice&password={}",
+        encode(PASSWORD)
+    );
+    let done = browser.post("/login", &form).await;
+    assert_eq!(done.status, 200);
+    assert!(browser.get("/login").await.body.contains("alice"));
+}
+
+#[tokio::test]
 async fn a_login_ticket_is_for_one_attempt() {
     // R-039, S-054
     let house = House::new();

@@ -3,9 +3,11 @@
 mod anything;
 #[path = "../../../casque-proto/tests/corpus/mod.rs"]
 mod corpus;
+mod floods;
 mod hostile;
 mod house;
 mod login;
+mod logout;
 mod races;
 mod scenarios;
 mod secrets;

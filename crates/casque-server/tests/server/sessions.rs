@@ -57,6 +57,7 @@ async fn sessions_outlive_a_restart_on_sqlite() {
 
 #[tokio::test]
 async fn another_key_finds_no_session() {
+    //
     let house = Setup::new().sqlite().build();
     let browser = house.signed_in("alice").await;
     std::fs::remove_file(house.file("casque.key")).expect("removed");
@@ -71,7 +72,7 @@ async fn another_key_finds_no_session() {
 
 #[tokio::test]
 async fn the_store_holds_no_secret() {
-    // SC-036, S-056, S-065, S-076
+    // R-224, SC-036, S-056, S-065, S-076
     let house = Setup::new().sqlite().build();
     let mut browser = house.signed_in("alice").await;
     let unused = browser.ticket_for(APP).await;

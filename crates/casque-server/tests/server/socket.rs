@@ -3,6 +3,7 @@
 use std::{net::SocketAddr, path::Path, time::Duration};
 
 use casque_server::Tls;
+use rustls::pki_types::CertificateDer;
 use tokio::{
     io::{AsyncReadExt as _, AsyncWriteExt as _},
     net::{TcpListener, TcpStream},
@@ -173,16 +174,13 @@ async fn the_end_waits_for_requests_that_have_begun() {
     );
 }
 
-fn certificate(folder: &Path) -> (Tls, reqwest::Certificate) {
+pub(crate) fn certificate(folder: &Path) -> (Tls, CertificateDer<'static>) {
     let made = rcgen::generate_simple_self_signed(["localhost".to_owned()]).expect("a certificate");
     let (certificate, key) = (folder.join("cas.pem"), folder.join("cas.key.pem"));
     std::fs::write(&certificate, made.cert.pem()).expect("written");
     std::fs::write(&key, made.signing_key.serialize_pem()).expect("written");
-    let root = reqwest::Certificate::from_pem(made.cert.pem().as_bytes()).expect("a certificate");
-    (
-        Tls::from_pem_files(&certificate, &key).expect("a pair"),
-        root,
-    )
+    let tls = Tls::from_pem_files(&certificate, &key).expect("a pair");
+    (tls, made.cert.der().clone())
 }
 
 #[tokio::test]
@@ -195,6 +193,7 @@ async fn tls_speaks_http_1_and_2() {
         .base(&format!("https://localhost:{port}/cas"))
         .build();
     let (tls, root) = certificate(house.folder.path());
+    let root = reqwest::Certificate::from_der(&root).expect("a certificate");
     let server = house.server.clone();
     tokio::spawn(async move {
         server

@@ -8,6 +8,7 @@ const THREE: &str = "[login]\nmax_failures = 3\nmax_failures_per_network = 5\n";
 
 #[tokio::test]
 async fn a_person_is_shut_after_too_many_failures_for_a_window() {
+    //
     let house = Setup::new().settings(THREE).build();
     for n in 0..3 {
         let mut browser = house.browser().from(&format!("203.0.{n}.1"));

@@ -17,6 +17,7 @@ fn read(answer: &Answer) -> ServiceResponse {
 
 #[tokio::test]
 async fn all_formats_say_the_same() {
+    //
     let house = House::new();
     let mut browser = house.signed_in("alice").await;
     for (endpoint, extra, content_type, format) in [
@@ -118,6 +119,7 @@ async fn a_ticket_of_new_credentials_says_so() {
 
 #[tokio::test]
 async fn sc_046_a_service_learns_what_it_is_registered_for() {
+    // R-139, S-066
     let house = House::new();
     let mut browser = house.signed_in("alice").await;
     for (service, expected) in [
@@ -152,7 +154,7 @@ async fn sc_046_a_service_learns_what_it_is_registered_for() {
 
 #[tokio::test]
 async fn the_service_is_matched_in_canonical_form() {
-    //
+    // S-003, R-226, R-227
     let house = House::new();
     let mut browser = house.signed_in("alice").await;
     for (asked, shown, same) in [

@@ -15,6 +15,7 @@ const OTHER: &str = "https://wiki.example.org:8443/w/";
 
 #[tokio::test]
 async fn login_decision() {
+    //
     let mut report = Report::default();
     for vector in corpus::vectors("login_decision") {
         for (number, case) in vector.cases().iter().enumerate() {
@@ -99,6 +100,7 @@ fn kind_of(answer: &Answer, service: Option<&str>) -> &'static str {
 
 #[tokio::test]
 async fn validate_decision() {
+    //
     let mut report = Report::default();
     for vector in corpus::vectors("validate_decision") {
         for (number, case) in vector.cases().iter().enumerate() {
