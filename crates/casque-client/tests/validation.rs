@@ -121,7 +121,7 @@ fn cases() -> Vec<Case> {
     };
     vec![
         case(
-            "cas 3 is the default and gives attributes",
+            "cas 3 is the default (R-106), by GET (R-010), and gives attributes (R-103)",
             defaults(),
             nothing,
             |cas, outcome| {

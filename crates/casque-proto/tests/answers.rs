@@ -21,6 +21,7 @@ use corpus::Vector;
 
 #[test]
 fn service_response_vectors() {
+    //
     let read = |vector: &Vector, options: &ReadOptions| {
         let result = ServiceResponse::parse(&vector.bytes, options);
         match result {

@@ -168,7 +168,7 @@ fn nothing_shows_a_ticket_or_password() {
 
 #[test]
 fn requests_go_to_the_configured_server() {
-    //
+    // passwords in the body only: R-273
     let tgt = RestTgt::parse("TGT-1").expect("an id");
     let service = ServiceUrl::parse("https://app.example.org/?a=1&b=%20").expect("a service");
     let tickets = "https://cas.example.org/cas/v1/tickets";

@@ -8,7 +8,7 @@ use casque_proto::saml::{
     SamlAssertion, SamlExpectation, SamlReply, SamlRequest, SamlResponse, SamlStamp,
 };
 use casque_proto::{
-    ErrorClass, Failure, FailureCode, ReadError, ReadOptions, ServiceTicket, ServiceUrl,
+    CasBase, ErrorClass, Failure, FailureCode, ReadError, ReadOptions, ServiceTicket, ServiceUrl,
 };
 use proptest::prelude::*;
 use serde_json::{Value, json};
@@ -83,6 +83,42 @@ fn read_request(vector: &Vector) -> Value {
     };
     let code = failure.code().map(FailureCode::as_str);
     json!({"result": "denied", "status_code": code, "http_status": 200})
+}
+
+#[test]
+fn the_written_request_is_the_one_of_the_specification() {
+    //
+    let base = CasBase::parse("https://cas.example.org/cas").expect("a base");
+    let service = ServiceUrl::parse(SERVICE).expect("a service");
+    let ticket = ServiceTicket::parse("ST-1-abc").expect("a ticket");
+    let request = SamlRequest::request(&base, &service, &ticket, &stamp(noon()));
+    assert_eq!(request.method(), "POST");
+    let uri = request.uri().to_string();
+    let target = uri
+        .strip_prefix("https://cas.example.org/cas/samlValidate?TARGET=")
+        .expect("the service, and nothing else");
+    assert!(target.starts_with("https%3A%2F%2F"), "{target}");
+    assert_eq!(request.headers()["content-type"], SamlRequest::CONTENT_TYPE);
+    assert_eq!(request.headers()["soapaction"], SamlRequest::SOAP_ACTION);
+    let xml = std::str::from_utf8(request.body()).expect("UTF-8");
+    let tree = roxmltree::Document::parse(xml).expect("well-formed");
+    let root = tree.root_element();
+    let asked = root
+        .descendants()
+        .find(|node| node.tag_name().name() == "Request")
+        .expect("a request");
+    let id = asked.attribute("RequestID").expect("an id");
+    let digits = id.strip_prefix('_').expect("a name in XML");
+    assert_eq!(digits.len(), 32);
+    assert!(digits.bytes().all(|byte| byte.is_ascii_hexdigit()), "{id}");
+    let instant = asked.attribute("IssueInstant").expect("an instant");
+    assert!(instant.strip_suffix(".000Z").is_some(), "{instant}");
+    let artifacts: Vec<_> = asked
+        .descendants()
+        .filter(|node| node.tag_name().name() == "AssertionArtifact")
+        .map(|node| node.text())
+        .collect();
+    assert_eq!(artifacts, [Some("ST-1-abc")]);
 }
 
 #[test]

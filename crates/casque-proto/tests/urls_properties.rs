@@ -263,6 +263,7 @@ proptest! {
 
     #[test]
     fn generated_tickets_are_read_again(seed in any::<u64>()) {
+        //
         let mut fill = generator(seed);
         let st = ServiceTicket::generate(&mut fill);
         prop_assert_eq!(st.secret().len(), 32);

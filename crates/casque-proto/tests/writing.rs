@@ -66,7 +66,7 @@ fn hostile_render_rows() {
 
 #[test]
 fn the_xml_of_a_success() {
-    //
+    //
     let noon = SystemTime::UNIX_EPOCH + Duration::new(1_714_564_800, 0);
     let assertion = Assertion::builder("o'brien & co")
         .attribute("mail", "<a@b>")

@@ -55,7 +55,7 @@ async fn odd_and_long_pages_are_restored() {
     }
 }
 
-/// SC-012, S-016: after the validation nothing shows the ticket.
+/// SC-012, S-016, R-054: after the validation nothing shows the ticket.
 #[tokio::test]
 async fn sc_012_the_ticket_leaves_the_address() {
     let lab = Lab::new();

@@ -38,7 +38,7 @@ async fn follow(
     panic!("redirected 20 times");
 }
 
-/// SC-031: the browser refuses cookies, the application uses gateway.
+/// SC-031, S-045: the browser refuses cookies, the application uses gateway.
 #[tokio::test]
 async fn sc_031_gateway_without_cookies() {
     let lab = Lab::new();
@@ -84,7 +84,7 @@ async fn a_login_without_cookies_ends_in_a_page_that_says_so() {
     assert!(page.text().contains("refuses cookies"), "{}", page.text());
 }
 
-/// SC-032: validation always fails.
+/// SC-032, S-045, R-109: validation always fails.
 #[tokio::test]
 async fn sc_032_validation_always_fails() {
     let refusal = |code: &str, message: &str| {

@@ -176,7 +176,7 @@ async fn no_id_survives_a_race_with_single_logout() {
     }
 }
 
-/// SC-019, S-048: forged messages end nothing, and are answered like true ones.
+/// SC-019, S-047, S-048, R-090, R-092: forged messages end nothing, and are answered like true ones.
 #[tokio::test]
 async fn sc_019_forged_messages() {
     let lab = Lab::new();

@@ -9,7 +9,7 @@ use casque_testkit::{FakeCas, Page as CasPage};
 
 use crate::support::{BASE, CALLBACK, Lab, Page, SERVICE, path_of};
 
-/// SC-039, S-002: the service is ours, whatever host the request names.
+/// SC-039, S-002, R-232: the service is ours, whatever host the request names.
 #[tokio::test]
 async fn sc_039_the_host_does_not_choose_the_service() {
     let foreign: &[&[(&str, &str)]] = &[

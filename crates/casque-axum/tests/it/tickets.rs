@@ -12,6 +12,7 @@ const ALICE: &str = "<cas:serviceResponse xmlns:cas='http://www.yale.edu/tp/cas'
 
 #[tokio::test]
 async fn ticket_query_rows() {
+    // R-055, S-004
     let mut report = crate::corpus::Report::default();
     let rows = crate::corpus::hostile("ticket_query");
     for row in &rows {

@@ -172,6 +172,7 @@ mod tests {
 
     #[test]
     fn values_are_decoded_once_and_keep_their_bytes() {
+        //
         let read = Parameters::read(
             Some("service=https%3A%2F%2Fa%2B%252F"),
             Some(b"password=%ff+x"),
@@ -183,6 +184,7 @@ mod tests {
 
     #[test]
     fn blank_is_absent() {
+        //
         let read = Parameters::from_query(Some("service=+&ticket=")).expect("plain");
         assert_eq!(read.text("service"), None);
         assert_eq!(read.text("ticket"), None);
@@ -190,6 +192,7 @@ mod tests {
 
     #[test]
     fn equal_repeats_count_as_one_and_others_are_refused() {
+        // R-008, S-004
         assert!(Parameters::read(Some("service=a"), Some(b"service=a")).is_ok());
         assert_eq!(
             Parameters::read(Some("service=a"), Some(b"service=b")).err(),
@@ -199,6 +202,7 @@ mod tests {
 
     #[test]
     fn flags_follow_the_settled_list() {
+        //
         for (value, set) in [
             ("", false),
             ("false", false),
