@@ -1,5 +1,5 @@
 //! What the documentation shows is done: every file is written, every `casque` command is run, every link leads
-//! somewhere.
+//! somewhere, every test that is named exists.
 
 #[path = "support/mod.rs"]
 mod support;
@@ -188,4 +188,76 @@ fn every_link_leads_somewhere() {
             );
         }
     }
+}
+
+/// The tests that a page names, as `crate/path/to/file.rs::function` or `…::{one, another}`, the file below `crates/`.
+fn named_tests(page: &str) -> Vec<(&str, Vec<&str>)> {
+    page.split('`')
+        .skip(1)
+        .step_by(2)
+        .filter_map(|code| code.split_once(".rs::"))
+        .map(|(file, names)| {
+            let names = names.trim_matches(['{', '}']).split(", ").collect();
+            (file, names)
+        })
+        .collect()
+}
+
+#[test]
+fn every_test_that_is_named_exists() {
+    for name in ["docs/security.md", "docs/conformance.md"] {
+        let page = std::fs::read_to_string(root().join(name)).expect("a page");
+        let tests = named_tests(&page);
+        assert!(tests.len() > 20, "{name} names its tests");
+        for (file, functions) in tests {
+            let path = root().join(format!("crates/{file}.rs"));
+            let text = std::fs::read_to_string(&path);
+            let text = text.unwrap_or_else(|error| panic!("{name}: {}: {error}", path.display()));
+            for function in functions {
+                assert!(
+                    text.contains(&format!("fn {function}(")),
+                    "{name}: {file}.rs has no test {function}"
+                );
+            }
+        }
+    }
+}
+
+#[test]
+fn every_weakness_of_what_is_built_has_a_row() {
+    let page = std::fs::read_to_string(root().join("docs/security.md")).expect("a page");
+    let page = page.split_whitespace().collect::<Vec<_>>().join(" ");
+    let mut numbers = std::collections::BTreeSet::new();
+    // "S-082 to S-089" stands for all of them.
+    for (at, _) in page.match_indices("S-0") {
+        let number = |at: usize| {
+            page.get(at..at + 5)?
+                .strip_prefix("S-")?
+                .parse::<u32>()
+                .ok()
+        };
+        let Some(first) = number(at) else { continue };
+        let last = page
+            .get(at + 5..)
+            .filter(|rest| rest.starts_with(" to "))
+            .and_then(|_| number(at + 9));
+        numbers.extend(first..=last.unwrap_or(first));
+    }
+    let missing: Vec<u32> = (1..=96)
+        .filter(|number| !numbers.contains(number))
+        .collect();
+    assert!(
+        missing.is_empty(),
+        "docs/security.md says nothing about {missing:?}"
+    );
+}
+
+#[test]
+fn every_requirement_is_cited_or_explained() {
+    let output = Command::new(root().join("scripts/requirements"))
+        .output()
+        .expect("python3 runs");
+    let text = String::from_utf8_lossy(&output.stdout);
+    assert!(output.status.success(), "{text}");
+    assert!(text.contains("of 299 cited"), "{text}");
 }
