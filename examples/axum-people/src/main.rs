@@ -10,7 +10,7 @@ use std::sync::Arc;
 
 use anyhow::Context as _;
 use axum::Router;
-use axum::extract::{Form, FromRef, FromRequestParts, State};
+use axum::extract::{Form, FromRef, FromRequestParts, OptionalFromRequestParts, State};
 use axum::http::request::Parts;
 use axum::response::{Html, IntoResponse, Redirect, Response};
 use axum::routing::{get, post};
@@ -20,9 +20,24 @@ use tokio::net::TcpListener;
 
 use crate::people::{People, Person};
 
-/// Whoever is signed in, with their row in the database.
+/// Whoever is signed in, with their row in the database. On whichever page they arrive, it is there.
 struct Member(Person);
 
+impl Member {
+    async fn of<S>(user: CasUser, state: &S) -> Result<Self, Response>
+    where
+        Arc<People>: FromRef<S>,
+    {
+        let people = Arc::<People>::from_ref(state);
+        let person = in_background(move || {
+            people.at_login(user.name(), user.attribute("mail").unwrap_or_default())
+        })
+        .await?;
+        Ok(Self(person))
+    }
+}
+
+/// `Member` needs a login, as `CasUser` does.
 impl<S> FromRequestParts<S> for Member
 where
     S: Send + Sync,
@@ -34,17 +49,31 @@ where
         let user = <CasUser as FromRequestParts<S>>::from_request_parts(parts, state)
             .await
             .map_err(IntoResponse::into_response)?;
-        let people = Arc::<People>::from_ref(state);
-        let person = in_background(move || {
-            people.at_login(user.name(), user.attribute("mail").unwrap_or_default())
-        })
-        .await?;
-        Ok(Self(person))
+        Self::of(user, state).await
     }
 }
 
-async fn homepage(user: Option<CasUser>) -> Html<String> {
-    Html(pages::home(user.as_ref().map(CasUser::name)))
+/// `Option<Member>` asks for nothing.
+impl<S> OptionalFromRequestParts<S> for Member
+where
+    S: Send + Sync,
+    Arc<People>: FromRef<S>,
+{
+    type Rejection = Response;
+
+    async fn from_request_parts(parts: &mut Parts, state: &S) -> Result<Option<Self>, Response> {
+        let Ok(user) =
+            <CasUser as OptionalFromRequestParts<S>>::from_request_parts(parts, state).await;
+        match user {
+            Some(user) => Self::of(user, state).await.map(Some),
+            None => Ok(None),
+        }
+    }
+}
+
+async fn homepage(member: Option<Member>) -> Html<String> {
+    let name = member.as_ref().map(|Member(person)| person.name.as_str());
+    Html(pages::home(name))
 }
 
 async fn profile(Member(person): Member) -> Html<String> {
@@ -66,7 +95,7 @@ async fn save(
     Ok(Redirect::to("/profile"))
 }
 
-async fn directory(State(people): State<Arc<People>>) -> Result<Html<String>, Response> {
+async fn directory(State(people): State<Arc<People>>, _: Member) -> Result<Html<String>, Response> {
     let people = in_background(move || people.all()).await?;
     Ok(Html(pages::directory(&people)))
 }
@@ -202,7 +231,8 @@ mod tests {
 
         let mut bob = browser();
         bob.log_in(&server, "bob").await;
-        bob.get("/profile").await;
+        assert!(bob.get("/").await.2.contains("You are bob"));
+        assert_eq!(people.all().unwrap().len(), 2, "created on any page");
         assert_eq!(
             bob.get("/people").await.0,
             StatusCode::FORBIDDEN,
