@@ -22,7 +22,7 @@ fn pages() -> Vec<PathBuf> {
     .iter()
     .map(|name| root().join(name))
     .collect();
-    let mut folders = vec![root().join("docs")];
+    let mut folders = vec![root().join("docs"), root().join("examples")];
     while let Some(folder) = folders.pop() {
         for entry in std::fs::read_dir(folder).expect("the folder can be read") {
             let path = entry.expect("an entry").path();
@@ -129,21 +129,24 @@ fn run(line: &str, folder: &Path, page: &str) {
         }
         return;
     };
-    let command = |more: &str| {
-        let mut command = Command::new("sh");
-        command
-            .args(["-c", &format!("exec \"$CASQUE\" {arguments}{more}")])
-            .env("CASQUE", casque().get_program())
-            .current_dir(folder);
-        command
+    let subcommand = arguments.split_whitespace().next();
+    let arguments = if subcommand == Some("demo") {
+        on_free_ports(arguments)
+    } else {
+        arguments.to_owned()
     };
-    match arguments.split_whitespace().next() {
-        Some("demo") => ends_by_signal(&mut command(" --cas-port 0 --app-port 0"), "http://", page),
+    let mut command = Command::new("sh");
+    command
+        .args(["-c", &format!("exec \"$CASQUE\" {arguments}")])
+        .env("CASQUE", casque().get_program())
+        .current_dir(folder);
+    match subcommand {
+        Some("demo") => ends_by_signal(&mut command, "http://", page),
         Some("serve") if !arguments.contains("--check") => {
-            ends_by_signal(&mut command(""), "127.0.0.1", page);
+            ends_by_signal(&mut command, "127.0.0.1", page);
         }
         _ => {
-            let mut child = command("")
+            let mut child = command
                 .stdin(Stdio::piped())
                 .stdout(Stdio::null())
                 .spawn()
@@ -155,6 +158,19 @@ fn run(line: &str, folder: &Path, page: &str) {
             assert!(child.wait().expect("it ends").success(), "{page}: {line}");
         }
     }
+}
+
+/// The arguments of `casque demo`, with free ports in place of documented ones.
+fn on_free_ports(arguments: &str) -> String {
+    let mut words: Vec<&str> = arguments.split_whitespace().collect();
+    for option in ["--cas-port", "--app-port"] {
+        if let Some(place) = words.iter().position(|word| *word == option) {
+            words[place + 1] = "0";
+        } else {
+            words.extend([option, "0"]);
+        }
+    }
+    words.join(" ")
 }
 
 fn ends_by_signal(command: &mut Command, ready: &str, page: &str) {
