@@ -1,11 +1,15 @@
 //! `<?xml version="1.0" encoding="UTF-8"?>`
 
+use std::borrow::Cow;
+
+use quick_xml::events::attributes::Attribute;
+
+use super::pieces::attributes;
 use crate::read::ErrorClass;
 use crate::read::ReadError;
 use crate::read::ReadOptions;
 use crate::read::Tolerance;
 use crate::text::is_xml_blank;
-use crate::text::trim_xml;
 
 /// Whether these bytes begin with a declaration that says ISO-8859-1.
 pub(crate) fn declares_latin1(bytes: &[u8]) -> bool {
@@ -49,8 +53,8 @@ pub(super) fn check(text: &str, options: &ReadOptions) -> Result<usize, ReadErro
 }
 
 struct Declaration<'a> {
-    version: &'a str,
-    encoding: Option<&'a str>,
+    version: Cow<'a, str>,
+    encoding: Option<Cow<'a, str>>,
 }
 
 /// What stands between `<?xml` and `?>`, and the length of the whole.
@@ -64,55 +68,30 @@ fn split(text: &str) -> Option<(&str, usize)> {
 }
 
 fn parse(inside: &str) -> Result<Declaration<'_>, &'static str> {
-    let (version, rest) =
-        pseudo_attribute(inside, "version")?.ok_or("an XML declaration without a version")?;
-    let (encoding, rest) = match pseudo_attribute(rest, "encoding")? {
-        Some((encoding, rest)) => (Some(encoding), rest),
-        None => (None, rest),
-    };
-    let rest = match pseudo_attribute(rest, "standalone")? {
-        Some(("yes" | "no", rest)) => rest,
-        Some(_) => return Err("an XML declaration with a bad standalone"),
-        None => rest,
-    };
-    if !trim_xml(rest).is_empty() {
-        return Err("an XML declaration with something unknown in it");
+    let mut version = None;
+    let mut encoding = None;
+    let mut names = ["version", "encoding", "standalone"].iter();
+    for attribute in attributes(inside) {
+        let Attribute { key, value } = attribute?;
+        if !names.any(|name| *name == key.0) {
+            return Err("an XML declaration with something unknown in it");
+        }
+        if !value.chars().all(is_value_char) {
+            return Err("an XML declaration with a bad value");
+        }
+        match key.0 {
+            "version" => version = Some(value),
+            "encoding" => encoding = Some(value),
+            _ if matches!(&*value, "yes" | "no") => {}
+            _ => return Err("an XML declaration with a bad standalone"),
+        }
     }
+    let version = version.ok_or("an XML declaration without a version")?;
     Ok(Declaration { version, encoding })
 }
 
-/// The value of `name` if `text` begins with it, and what follows.
-fn pseudo_attribute<'a>(
-    text: &'a str,
-    name: &str,
-) -> Result<Option<(&'a str, &'a str)>, &'static str> {
-    let start = text.trim_start_matches(is_xml_blank);
-    let Some(rest) = start.strip_prefix(name) else {
-        return Ok(None);
-    };
-    if start.len() == text.len() {
-        return Err("an XML declaration without a blank between its parts");
-    }
-    let quoted = rest
-        .trim_start_matches(is_xml_blank)
-        .strip_prefix('=')
-        .ok_or("an XML declaration without an equals sign")?
-        .trim_start_matches(is_xml_blank);
-    let quote = quoted
-        .chars()
-        .next()
-        .filter(|c| matches!(c, '"' | '\''))
-        .ok_or("an XML declaration without quotes")?;
-    let (value, rest) = quoted[1..]
-        .split_once(quote)
-        .ok_or("an XML declaration without a closing quote")?;
-    if !value
-        .chars()
-        .all(|c| c.is_ascii_alphanumeric() || matches!(c, '.' | '_' | '-' | ':'))
-    {
-        return Err("an XML declaration with a bad value");
-    }
-    Ok(Some((value, rest)))
+fn is_value_char(c: char) -> bool {
+    c.is_ascii_alphanumeric() || matches!(c, '.' | '_' | '-' | ':')
 }
 
 const LATIN1: &str = "ISO-8859-1";

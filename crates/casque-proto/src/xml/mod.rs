@@ -7,7 +7,7 @@
 //! twice. Tests compare it with an independent parser.
 
 mod declaration;
-mod lexer;
+mod pieces;
 mod reader;
 mod writer;
 

@@ -2,10 +2,20 @@
 
 use std::borrow::Cow;
 
+use quick_xml::Error;
+use quick_xml::errors::IllFormedError;
+use quick_xml::events::Event;
+use quick_xml::events::attributes::Attribute;
+use quick_xml::name;
+use quick_xml::name::NamespaceError;
+use quick_xml::name::NamespaceResolver;
+use quick_xml::name::PrefixDeclaration;
+use quick_xml::name::QName;
+use quick_xml::name::ResolveResult;
+
 use super::Namespace;
 use super::declaration;
-use super::lexer::Lexer;
-use super::lexer::QualifiedName;
+use super::pieces;
 use crate::read::ErrorClass;
 use crate::read::Limits;
 use crate::read::ReadError;
@@ -22,15 +32,15 @@ use crate::text::trim_xml;
 /// document that goes on with nonsense is no document.
 #[derive(Debug)]
 pub(crate) struct Reader<'a> {
-    lexer: Lexer<'a>,
+    text: &'a str,
+    events: quick_xml::Reader<&'a [u8]>,
     limits: Limits,
     tolerates_undeclared_prefix: bool,
-    open: Vec<Open<'a>>,
-    bindings: Vec<Binding<'a>>,
+    /// The bindings in force; its level is the depth of the elements open.
+    namespaces: NamespaceResolver,
+    /// Of the element just started, namespace declarations included.
     attributes: Vec<Attribute<'a>>,
     elements: usize,
-    /// The start tag just read was `<a/>`: its end comes next.
-    empty: bool,
 }
 
 /// The name of an element.
@@ -58,17 +68,28 @@ pub(crate) enum Value<'a> {
 impl<'a> Reader<'a> {
     /// A reader of `text`, which begins with `<` (see [`body::text`](crate::body::text)).
     pub(crate) fn new(text: &'a str, options: &ReadOptions) -> Result<Self, ReadError> {
-        let start = declaration::check(text, options)?;
-        Ok(Self {
-            lexer: Lexer::new(text, start),
+        let declared = declaration::check(text, options)? > 0;
+        let mut reader = Self {
+            text,
+            events: quick_xml::Reader::from_str(text),
             limits: *options.limits_ref(),
             tolerates_undeclared_prefix: options.tolerates(Tolerance::UndeclaredPrefix),
-            open: Vec::with_capacity(options.limits_ref().depth.min(8)),
-            bindings: Vec::with_capacity(4),
+            namespaces: NamespaceResolver::default(),
             attributes: Vec::new(),
             elements: 0,
-            empty: false,
-        })
+        };
+        // quick-xml would pass over it, and not count it.
+        if text.starts_with(BYTE_ORDER_MARK) {
+            return Err(reader.malformed("text outside the root element"));
+        }
+        let config = reader.events.config_mut();
+        config.expand_empty_elements = true;
+        config.check_comments = true;
+        reader.namespaces.set_max_namespace_bindings(MOST_BINDINGS);
+        if declared {
+            reader.event()?;
+        }
+        Ok(reader)
     }
 
     /// The root element.
@@ -78,7 +99,7 @@ impl<'a> Reader<'a> {
                 Token::Start(element) => return Ok(element),
                 Token::Other => {}
                 Token::Text(_) | Token::End | Token::Done => {
-                    return Err(self.lexer.malformed("no root element"));
+                    return Err(self.malformed("no root element"));
                 }
             }
         }
@@ -93,7 +114,7 @@ impl<'a> Reader<'a> {
                 Token::Start(element) => return Ok(Some(element)),
                 Token::End => return Ok(None),
                 Token::Text(_) | Token::Other => {}
-                Token::Done => return Err(self.lexer.malformed("no element is open")),
+                Token::Done => return Err(self.malformed("no element is open")),
             }
         }
     }
@@ -105,7 +126,7 @@ impl<'a> Reader<'a> {
     pub(crate) fn text(&mut self, what: &str) -> Result<Cow<'a, str>, ReadError> {
         match self.value(what)? {
             Value::Text(text) => Ok(text),
-            Value::Nested => Err(self.lexer.malformed(&format!("an element inside {what}"))),
+            Value::Nested => Err(self.malformed(&format!("an element inside {what}"))),
         }
     }
 
@@ -122,7 +143,7 @@ impl<'a> Reader<'a> {
         child: impl FnMut(&mut Self, Element<'a>) -> Result<(), ReadError>,
     ) -> Result<Value<'a>, ReadError> {
         match self.content(child)? {
-            (Value::Text(_), true) => Err(self.lexer.malformed(&format!(
+            (Value::Text(_), true) => Err(self.malformed(&format!(
                 "a comment or processing instruction inside {what}"
             ))),
             (value, _) => Ok(value),
@@ -153,7 +174,7 @@ impl<'a> Reader<'a> {
                     child(self, element)?;
                 }
                 Token::End => break,
-                Token::Done => return Err(self.lexer.malformed("no element is open")),
+                Token::Done => return Err(self.malformed("no element is open")),
             }
         }
         let value = if nested {
@@ -173,18 +194,18 @@ impl<'a> Reader<'a> {
                 Token::Start(_) => self.skip()?,
                 Token::Other => {}
                 Token::End => return Ok(trimmed(text)),
-                Token::Done => return Err(self.lexer.malformed("no element is open")),
+                Token::Done => return Err(self.malformed("no element is open")),
             }
         }
     }
 
     /// Move past the end of the element just started.
     pub(crate) fn skip(&mut self) -> Result<(), ReadError> {
-        let depth = self.open.len();
+        let depth = self.depth();
         loop {
             match self.token()? {
-                Token::End if self.open.len() < depth => return Ok(()),
-                Token::Done => return Err(self.lexer.malformed("no element is open")),
+                Token::End if self.depth() < depth => return Ok(()),
+                Token::Done => return Err(self.malformed("no element is open")),
                 Token::Start(_) | Token::End | Token::Text(_) | Token::Other => {}
             }
         }
@@ -197,7 +218,7 @@ impl<'a> Reader<'a> {
                 Token::Done => return Ok(()),
                 Token::Other => {}
                 Token::Start(_) | Token::End | Token::Text(_) => {
-                    return Err(self.lexer.malformed("something follows the root element"));
+                    return Err(self.malformed("something follows the root element"));
                 }
             }
         }
@@ -207,222 +228,196 @@ impl<'a> Reader<'a> {
     pub(crate) fn attribute(&mut self, local: &str) -> Option<Cow<'a, str>> {
         self.attributes
             .iter_mut()
-            .find(|attribute| attribute.name.prefix.is_empty() && attribute.name.local == local)
+            .find(|attribute| attribute.key.0 == local)
             .map(|attribute| std::mem::take(&mut attribute.value))
     }
 
     /// An error that names the place reached.
     pub(crate) fn error(&self, class: ErrorClass, what: &str) -> ReadError {
-        self.lexer.error(class, what)
+        ReadError::new(class, format!("{what}, at byte {}", self.at()))
     }
 
     fn token(&mut self) -> Result<Token<'a>, ReadError> {
-        if self.empty {
-            self.empty = false;
-            self.close();
-            return Ok(Token::End);
-        }
-        match self.lexer.peek() {
-            b'<' => self.markup(),
-            _ if self.lexer.is_at_end() => {
-                if self.open.is_empty() && self.elements > 0 {
-                    return Ok(Token::Done);
-                }
-                Err(self.lexer.malformed("the document ends too early"))
+        let start = self.at();
+        let event = self.event()?;
+        let raw = &self.text[start..self.at()];
+        match event {
+            Event::Start(tag) => {
+                let (name, attributes) = raw[1..=tag.len()].split_at(tag.name().0.len());
+                self.start_tag(QName(name), attributes)
             }
-            _ if self.open.is_empty() => {
-                if self.lexer.blanks() {
-                    return Ok(Token::Other);
-                }
-                Err(self.lexer.malformed("text outside the root element"))
+            Event::End(_) => {
+                self.namespaces.pop();
+                Ok(Token::End)
             }
-            _ => self.lexer.character_data().map(Token::Text),
-        }
-    }
-
-    fn markup(&mut self) -> Result<Token<'a>, ReadError> {
-        if self.lexer.eat("</") {
-            return self.end_tag();
-        }
-        if self.lexer.eat("<?") {
-            return self.lexer.instruction().map(|()| Token::Other);
-        }
-        if self.lexer.eat("<!--") {
-            return self.lexer.comment().map(|()| Token::Other);
-        }
-        if !self.open.is_empty() && self.lexer.eat("<![CDATA[") {
-            return self.lexer.cdata().map(Token::Text);
-        }
-        if self.lexer.eat_ignore_case("<!DOCTYPE") {
-            return Err(self
-                .lexer
-                .error(ErrorClass::ForbiddenXml, "a document type declaration"));
-        }
-        self.lexer.eat("<");
-        self.start_tag()
-    }
-
-    fn end_tag(&mut self) -> Result<Token<'a>, ReadError> {
-        let matches = self
-            .open
-            .last()
-            .is_some_and(|open| self.lexer.eat(open.written));
-        if matches {
-            self.lexer.blanks();
-            if self.lexer.eat(">") {
-                self.close();
-                return Ok(Token::End);
+            Event::Text(_) if self.depth() == 0 && raw.chars().all(is_xml_blank) => {
+                Ok(Token::Other)
+            }
+            Event::Text(_) | Event::GeneralRef(_) | Event::CData(_) if self.depth() == 0 => {
+                Err(self.malformed("text outside the root element"))
+            }
+            Event::Text(_) | Event::GeneralRef(_) => self.character_data(&event).map(Token::Text),
+            Event::CData(content) => Ok(Token::Text(content.xml10_content())),
+            Event::Comment(_) => Ok(Token::Other),
+            Event::PI(instruction) => self.instruction(instruction.target()),
+            Event::Eof if self.depth() == 0 && self.elements > 0 => Ok(Token::Done),
+            Event::Eof => Err(self.malformed("the document ends too early")),
+            Event::Decl(_) | Event::DocType(_) | Event::Empty(_) => {
+                Err(self.malformed("an XML declaration that is not at the start"))
             }
         }
-        Err(self.lexer.malformed("an end tag that does not match"))
     }
 
-    fn close(&mut self) {
-        if let Some(open) = self.open.pop() {
-            self.bindings.truncate(open.bindings);
+    /// The next event of quick-xml, every character in it legal, no document type among them.
+    fn event(&mut self) -> Result<Event<'a>, ReadError> {
+        let start = self.at();
+        let rest = &self.text[start..];
+        let next = rest.get(..DOCTYPE.len());
+        if next.is_some_and(|next| next.eq_ignore_ascii_case(DOCTYPE)) {
+            return Err(self.error(ErrorClass::ForbiddenXml, "a document type declaration"));
+        }
+        let event = self.events.read_event().map_err(|error| {
+            self.malformed(match error {
+                Error::IllFormed(IllFormedError::DoubleHyphenInComment) => "\"--\" in a comment",
+                Error::IllFormed(IllFormedError::UnclosedReference) => "a reference without an end",
+                Error::IllFormed(_) => "an end tag that does not match",
+                _ => "bad markup, or markup without an end",
+            })
+        })?;
+        if pieces::is_legal(&self.text[start..self.at()]) {
+            Ok(event)
+        } else {
+            Err(self.malformed("a character that XML cannot carry"))
         }
     }
 
-    fn start_tag(&mut self) -> Result<Token<'a>, ReadError> {
-        if self.open.is_empty() && self.elements > 0 {
-            return Err(self.lexer.malformed("a second root element"));
+    fn instruction(&self, target: &str) -> Result<Token<'a>, ReadError> {
+        if pieces::is_name(target) && !target.eq_ignore_ascii_case("xml") {
+            Ok(Token::Other)
+        } else {
+            Err(self.malformed("a bad processing instruction"))
+        }
+    }
+
+    /// Text up to the next `<`, references expanded and line ends made LF.
+    fn character_data(&mut self, first: &Event<'a>) -> Result<Cow<'a, str>, ReadError> {
+        let mut text = self.piece(first)?;
+        while !matches!(self.text.as_bytes().get(self.at()), Some(b'<') | None) {
+            let next = self.event()?;
+            append(&mut text, self.piece(&next)?);
+        }
+        Ok(text)
+    }
+
+    fn piece(&self, event: &Event<'a>) -> Result<Cow<'a, str>, ReadError> {
+        match event {
+            Event::Text(text) if !text.contains("]]>") => Ok(text.xml10_content()),
+            Event::GeneralRef(reference) => {
+                pieces::referenced(reference).map_err(|what| self.malformed(what))
+            }
+            _ => Err(self.malformed("\"]]>\" in text")),
+        }
+    }
+
+    fn start_tag(&mut self, name: QName<'a>, attributes: &'a str) -> Result<Token<'a>, ReadError> {
+        if self.depth() == 0 && self.elements > 0 {
+            return Err(self.malformed("a second root element"));
         }
         self.elements += 1;
         if self.elements > self.limits.elements {
-            return Err(self.lexer.error(ErrorClass::TooLarge, "too many elements"));
+            return Err(self.error(ErrorClass::TooLarge, "too many elements"));
         }
-        if self.open.len() >= self.limits.depth {
-            return Err(self
-                .lexer
-                .error(ErrorClass::TooDeep, "elements nested too deep"));
+        let level = self.namespaces.level();
+        if self.depth() >= self.limits.depth || level == u16::MAX {
+            return Err(self.error(ErrorClass::TooDeep, "elements nested too deep"));
         }
-        let name = self.lexer.qualified_name()?;
-        let outer_bindings = self.bindings.len();
+        self.namespaces.set_level(level + 1);
         self.attributes.clear();
-        loop {
-            let blank = self.lexer.blanks();
-            if self.lexer.eat(">") {
-                break;
-            }
-            if self.lexer.eat("/>") {
-                self.empty = true;
-                break;
-            }
-            if !blank {
-                return Err(self.lexer.malformed("a bad start tag"));
-            }
-            self.attribute_of(outer_bindings)?;
+        for attribute in pieces::attributes(attributes) {
+            let attribute = attribute.map_err(|what| self.malformed(what))?;
+            self.attribute_of(attribute)?;
         }
-        if !self.attributes.is_empty() {
-            self.check_attributes()?;
+        self.check_attributes()?;
+        if !pieces::is_qualified_name(name) || name.0.starts_with("xmlns:") {
+            return Err(self.malformed("a bad name"));
         }
-        self.open.push(Open {
-            written: name.written,
-            bindings: outer_bindings,
-        });
-        let namespace = self.namespace(name.prefix)?;
+        let (namespace, local) = self.namespaces.resolve_element(name);
         Ok(Token::Start(Element {
-            namespace,
-            local: name.local,
+            namespace: self.namespace(&namespace)?,
+            local: local.into_inner(),
         }))
     }
 
     /// One `name="value"`, which may be a namespace declaration.
-    fn attribute_of(&mut self, outer_bindings: usize) -> Result<(), ReadError> {
-        let name = self.lexer.qualified_name()?;
-        self.lexer.blanks();
-        if !self.lexer.eat("=") {
-            return Err(self.lexer.malformed("an attribute without a value"));
+    fn attribute_of(&mut self, mut attribute: Attribute<'a>) -> Result<(), ReadError> {
+        if self.attributes.len() >= self.limits.attributes {
+            return Err(self.error(ErrorClass::TooLarge, "too many attributes"));
         }
-        self.lexer.blanks();
-        let value = self.lexer.attribute_value()?;
-        let declared = self.bindings.len() - outer_bindings;
-        if self.attributes.len() + declared >= self.limits.attributes {
-            return Err(self
-                .lexer
-                .error(ErrorClass::TooLarge, "too many attributes"));
+        if !pieces::is_qualified_name(attribute.key) {
+            return Err(self.malformed("a bad name"));
         }
-        match (name.prefix, name.local) {
-            ("", "xmlns") => self.bind("", value, outer_bindings),
-            ("xmlns", prefix) => self.bind(prefix, value, outer_bindings),
-            _ => {
-                self.attributes.push(Attribute { name, value });
-                Ok(())
-            }
+        attribute.value = pieces::value(&attribute).map_err(|what| self.malformed(what))?;
+        if let Some(prefix) = attribute.key.as_namespace_binding() {
+            self.bind(prefix, &attribute.value)?;
         }
+        self.attributes.push(attribute);
+        Ok(())
     }
 
-    fn bind(
-        &mut self,
-        prefix: &'a str,
-        uri: Cow<'a, str>,
-        outer_bindings: usize,
-    ) -> Result<(), ReadError> {
-        let again = self.bindings[outer_bindings..]
-            .iter()
-            .any(|binding| binding.prefix == prefix);
-        let reserved = prefix == "xmlns"
-            || uri == XMLNS_NAMESPACE
-            || (prefix == "xml") != (uri == XML_NAMESPACE);
-        let undone = uri.is_empty() && !prefix.is_empty();
-        if again || reserved || undone {
-            return Err(self.lexer.malformed("a bad namespace declaration"));
+    fn bind(&mut self, prefix: PrefixDeclaration<'_>, uri: &str) -> Result<(), ReadError> {
+        let bad = match prefix {
+            PrefixDeclaration::Default => matches!(uri, XML_NAMESPACE | XMLNS_NAMESPACE),
+            PrefixDeclaration::Named(_) => uri.is_empty(),
+        };
+        match self.namespaces.add(prefix, name::Namespace(uri)) {
+            Ok(()) if !bad => Ok(()),
+            Err(NamespaceError::TooManyBindings(_)) => {
+                Err(self.error(ErrorClass::TooLarge, "too many namespace declarations"))
+            }
+            _ => Err(self.malformed("a bad namespace declaration")),
         }
-        if self.bindings.len() >= MOST_BINDINGS {
-            return Err(self
-                .lexer
-                .error(ErrorClass::TooLarge, "too many namespace declarations"));
-        }
-        self.bindings.push(Binding {
-            prefix,
-            namespace: Namespace::of(&uri),
-            uri,
-        });
-        Ok(())
     }
 
     /// Every prefix is bound, and no attribute is there twice, under whatever prefix.
     fn check_attributes(&self) -> Result<(), ReadError> {
         for (index, attribute) in self.attributes.iter().enumerate() {
-            let name = attribute.name;
-            if !name.prefix.is_empty() {
-                self.namespace(name.prefix)?;
-            }
+            let (namespace, local) = self.namespaces.resolve_attribute(attribute.key);
+            self.namespace(&namespace)?;
             let again = self.attributes[..index].iter().any(|earlier| {
-                earlier.name.local == name.local
-                    && (earlier.name.prefix == name.prefix
-                        || !earlier.name.prefix.is_empty()
-                            && !name.prefix.is_empty()
-                            && self.uri(earlier.name.prefix) == self.uri(name.prefix))
+                earlier.key.local_name() == local
+                    && self.namespaces.resolve_attribute(earlier.key).0 == namespace
             });
             if again {
-                return Err(self.lexer.malformed("an attribute given twice"));
+                return Err(self.malformed("an attribute given twice"));
             }
         }
         Ok(())
     }
 
-    fn namespace(&self, prefix: &str) -> Result<Namespace, ReadError> {
-        if let Some(binding) = self.binding(prefix) {
-            return Ok(binding.namespace);
-        }
-        match prefix {
-            "" => Ok(Namespace::None),
-            "xml" => Ok(Namespace::Other),
-            "cas" if self.tolerates_undeclared_prefix => Ok(Namespace::Cas),
-            _ => Err(self.lexer.malformed("an undeclared namespace prefix")),
+    fn namespace(&self, resolved: &ResolveResult<'_>) -> Result<Namespace, ReadError> {
+        match resolved {
+            ResolveResult::Unbound => Ok(Namespace::None),
+            ResolveResult::Bound(uri) => Ok(Namespace::of(uri.0)),
+            ResolveResult::Unknown(prefix)
+                if prefix == "cas" && self.tolerates_undeclared_prefix =>
+            {
+                Ok(Namespace::Cas)
+            }
+            ResolveResult::Unknown(_) => Err(self.malformed("an undeclared namespace prefix")),
         }
     }
 
-    fn uri(&self, prefix: &str) -> Option<&str> {
-        self.binding(prefix).map(|binding| &*binding.uri)
+    fn depth(&self) -> usize {
+        usize::from(self.namespaces.level())
     }
 
-    fn binding(&self, prefix: &str) -> Option<&Binding<'a>> {
-        self.bindings
-            .iter()
-            .rev()
-            .find(|binding| binding.prefix == prefix)
+    fn malformed(&self, what: &str) -> ReadError {
+        self.error(ErrorClass::Malformed, what)
+    }
+
+    /// How many bytes are read.
+    fn at(&self) -> usize {
+        usize::try_from(self.events.buffer_position()).expect("the document is in memory")
     }
 }
 
@@ -434,26 +429,6 @@ enum Token<'a> {
     /// A comment, a processing instruction, or blanks outside the root.
     Other,
     Done,
-}
-
-#[derive(Debug)]
-struct Open<'a> {
-    written: &'a str,
-    /// How many bindings were in force outside this element.
-    bindings: usize,
-}
-
-#[derive(Debug)]
-struct Binding<'a> {
-    prefix: &'a str,
-    uri: Cow<'a, str>,
-    namespace: Namespace,
-}
-
-#[derive(Debug)]
-struct Attribute<'a> {
-    name: QualifiedName<'a>,
-    value: Cow<'a, str>,
 }
 
 fn append<'a>(text: &mut Cow<'a, str>, piece: Cow<'a, str>) {
@@ -475,6 +450,11 @@ fn trimmed(text: Cow<'_, str>) -> Cow<'_, str> {
         }
     }
 }
+
+/// In any case: `<!doctype html>` begins a page that is no answer at all.
+const DOCTYPE: &str = "<!DOCTYPE";
+
+const BYTE_ORDER_MARK: char = '\u{FEFF}';
 
 const XML_NAMESPACE: &str = "http://www.w3.org/XML/1998/namespace";
 
