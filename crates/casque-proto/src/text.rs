@@ -44,6 +44,7 @@ pub(crate) fn is_xml_char(c: char) -> bool {
 }
 
 /// The first character of an XML name, the colon left out: names here are names of namespaces in XML.
+#[inline]
 pub(crate) fn is_name_start(c: char) -> bool {
     matches!(c, 'a'..='z' | 'A'..='Z' | '_')
         || (c >= '\u{80}'
@@ -55,6 +56,7 @@ pub(crate) fn is_name_start(c: char) -> bool {
 }
 
 /// A further character of an XML name, the colon left out.
+#[inline]
 pub(crate) fn is_name_char(c: char) -> bool {
     is_name_start(c)
         || matches!(c, '-' | '.' | '0'..='9' | '\u{B7}' | '\u{300}'..='\u{36F}' | '\u{203F}'..='\u{2040}')

@@ -1,10 +1,10 @@
 //! XML as CAS speaks it: a strict reader that hands out one token at a time, and a writer.
 //!
-//! The reader knows no document type, no entity but the five predefined ones, and builds no tree. Everything that
-//! makes a document well-formed is checked while it is read: one root, matching tags, names, unique attributes, bound
-//! prefixes, legal characters and references, the end of the document (S-020 to S-028). It is written here because
-//! the tokenizers at hand leave these to their callers, and checking them on top of tokens means reading every token
-//! twice. Tests compare it with an independent parser.
+//! quick-xml splits a document into events. It lets truncated documents, several roots, unknown references, bad names,
+//! illegal characters and more pass, so a gate stands on top: it knows no document type, no entity but the five
+//! predefined ones, builds no tree, and checks while it reads everything that makes a document well-formed: one root,
+//! names, unique attributes, bound prefixes, legal characters and references, the end of the document (S-020 to
+//! S-028). Tests compare it with an independent parser.
 
 mod declaration;
 mod pieces;

@@ -7,6 +7,8 @@ use quick_xml::escape::resolve_predefined_entity;
 use quick_xml::events::BytesRef;
 use quick_xml::events::attributes::Attribute;
 use quick_xml::events::attributes::Attributes;
+use quick_xml::name::LocalName;
+use quick_xml::name::Prefix;
 use quick_xml::name::QName;
 
 use crate::text::is_name_char;
@@ -40,7 +42,7 @@ pub(super) fn value<'a>(attribute: &Attribute<'a>) -> Result<Cow<'a, str>, &'sta
     attribute
         .normalized_value(XmlVersion::Explicit1_0)
         .ok()
-        .filter(|value| is_legal(value))
+        .filter(|value| value.chars().all(is_xml_char))
         .ok_or("an unknown reference")
 }
 
@@ -54,10 +56,16 @@ pub(super) fn referenced(reference: &BytesRef<'_>) -> Result<Cow<'static, str>, 
     .ok_or("an unknown reference")
 }
 
-/// `prefix:local` or `local`.
-pub(super) fn is_qualified_name(name: QName<'_>) -> bool {
+/// `prefix:local` or `local`, both parts names.
+pub(super) fn split_name(
+    name: QName<'_>,
+) -> Result<(Option<Prefix<'_>>, LocalName<'_>), &'static str> {
     let (local, prefix) = name.decompose();
-    is_name(local.as_ref()) && prefix.is_none_or(|prefix| is_name(prefix.as_ref()))
+    if is_name(local.as_ref()) && prefix.is_none_or(|prefix| is_name(prefix.as_ref())) {
+        Ok((prefix, local))
+    } else {
+        Err("a bad name")
+    }
 }
 
 /// A name without a colon.
@@ -65,8 +73,15 @@ pub(super) fn is_name(text: &str) -> bool {
     text.starts_with(is_name_start) && text.chars().all(is_name_char)
 }
 
-/// Whether XML can carry every character.
-pub(super) fn is_legal(text: &str) -> bool {
-    // 0xEF begins U+FFFE and U+FFFF.
-    text.bytes().all(|byte| byte >= b' ' && byte != 0xEF) || text.chars().all(is_xml_char)
+/// Where the first character stands that XML cannot carry, or the length.
+pub(super) fn first_illegal(text: &str) -> usize {
+    let plain = |byte: u8| {
+        // 0xEF begins U+FFFE and U+FFFF.
+        (byte >= b' ' && byte != 0xEF) || matches!(byte, b'\t' | b'\n' | b'\r')
+    };
+    // Looking at every byte, unlike `all`, is vectorised.
+    if text.bytes().fold(true, |all, byte| all & plain(byte)) {
+        return text.len();
+    }
+    text.find(|c| !is_xml_char(c)).unwrap_or(text.len())
 }

@@ -33,6 +33,8 @@ use crate::text::trim_xml;
 #[derive(Debug)]
 pub(crate) struct Reader<'a> {
     text: &'a str,
+    /// Where the first character stands that XML cannot carry.
+    first_illegal: usize,
     events: quick_xml::Reader<&'a [u8]>,
     limits: Limits,
     tolerates_undeclared_prefix: bool,
@@ -71,6 +73,7 @@ impl<'a> Reader<'a> {
         let declared = declaration::check(text, options)? > 0;
         let mut reader = Self {
             text,
+            first_illegal: pieces::first_illegal(text),
             events: quick_xml::Reader::from_str(text),
             limits: *options.limits_ref(),
             tolerates_undeclared_prefix: options.tolerates(Tolerance::UndeclaredPrefix),
@@ -78,7 +81,7 @@ impl<'a> Reader<'a> {
             attributes: Vec::new(),
             elements: 0,
         };
-        // quick-xml would pass over it, and not count it.
+        // quick-xml would pass over it and count the bytes from there.
         if text.starts_with(BYTE_ORDER_MARK) {
             return Err(reader.malformed("text outside the root element"));
         }
@@ -262,6 +265,7 @@ impl<'a> Reader<'a> {
             Event::PI(instruction) => self.instruction(instruction.target()),
             Event::Eof if self.depth() == 0 && self.elements > 0 => Ok(Token::Done),
             Event::Eof => Err(self.malformed("the document ends too early")),
+            // An empty element comes as start and end, and a document type does not come.
             Event::Decl(_) | Event::DocType(_) | Event::Empty(_) => {
                 Err(self.malformed("an XML declaration that is not at the start"))
             }
@@ -269,10 +273,9 @@ impl<'a> Reader<'a> {
     }
 
     /// The next event of quick-xml, every character in it legal, no document type among them.
+    #[inline]
     fn event(&mut self) -> Result<Event<'a>, ReadError> {
-        let start = self.at();
-        let rest = &self.text[start..];
-        let next = rest.get(..DOCTYPE.len());
+        let next = self.text[self.at()..].get(..DOCTYPE.len());
         if next.is_some_and(|next| next.eq_ignore_ascii_case(DOCTYPE)) {
             return Err(self.error(ErrorClass::ForbiddenXml, "a document type declaration"));
         }
@@ -284,11 +287,10 @@ impl<'a> Reader<'a> {
                 _ => "bad markup, or markup without an end",
             })
         })?;
-        if pieces::is_legal(&self.text[start..self.at()]) {
-            Ok(event)
-        } else {
-            Err(self.malformed("a character that XML cannot carry"))
+        if self.at() > self.first_illegal {
+            return Err(self.malformed("a character that XML cannot carry"));
         }
+        Ok(event)
     }
 
     fn instruction(&self, target: &str) -> Result<Token<'a>, ReadError> {
@@ -338,10 +340,11 @@ impl<'a> Reader<'a> {
             self.attribute_of(attribute)?;
         }
         self.check_attributes()?;
-        if !pieces::is_qualified_name(name) || name.0.starts_with("xmlns:") {
-            return Err(self.malformed("a bad name"));
+        let (prefix, local) = pieces::split_name(name).map_err(|what| self.malformed(what))?;
+        if prefix.is_some_and(|prefix| prefix.is_xmlns()) {
+            return Err(self.malformed("an undeclared namespace prefix"));
         }
-        let (namespace, local) = self.namespaces.resolve_element(name);
+        let namespace = self.namespaces.resolve_prefix(prefix, true);
         Ok(Token::Start(Element {
             namespace: self.namespace(&namespace)?,
             local: local.into_inner(),
@@ -353,9 +356,7 @@ impl<'a> Reader<'a> {
         if self.attributes.len() >= self.limits.attributes {
             return Err(self.error(ErrorClass::TooLarge, "too many attributes"));
         }
-        if !pieces::is_qualified_name(attribute.key) {
-            return Err(self.malformed("a bad name"));
-        }
+        pieces::split_name(attribute.key).map_err(|what| self.malformed(what))?;
         attribute.value = pieces::value(&attribute).map_err(|what| self.malformed(what))?;
         if let Some(prefix) = attribute.key.as_namespace_binding() {
             self.bind(prefix, &attribute.value)?;
