@@ -98,6 +98,12 @@ fn ill_formed_documents_are_refused() {
         "<a xmlns='http://www.w3.org/2000/xmlns/'/>",
         "<xmlns:a/>",
         "<a xmlns='x' xmlns='x'/>",
+        "<a xmlns='http://www.w3.org/XML/1998/namespace'/>",
+        "<a xmlns:p='x' xmlns:q='&#120;' p:b='1' q:b='2'/>",
+        "<a b='&#8;'/>",
+        "<a b='&x;'/>",
+        "\u{feff}<a/>",
+        "<?xml version='1.0'?>\u{feff}<a/>",
         "<a>]]></a>",
         "<a>&</a>",
         "<a>&lt</a>",
@@ -213,6 +219,19 @@ fn limits_hold_at_the_byte_where_they_are_crossed() {
         assert_eq!(class(&attributes(32, name)), Ok(()));
         assert_eq!(class(&attributes(33, name)), Err(ErrorClass::TooLarge));
     }
+}
+
+#[test]
+fn namespace_declarations_in_force_are_bounded() {
+    // S-027
+    let nested = |last: usize| {
+        let one = |n: usize| format!(" xmlns:p{n}='x'");
+        let declare = |count| (0..count).map(one).collect::<Vec<_>>().concat();
+        let (full, rest) = (declare(32), declare(last));
+        format!("<a{full}><b{full}><c{rest}/></b></a>")
+    };
+    assert_eq!(class(&nested(0)), Ok(()));
+    assert_eq!(class(&nested(1)), Err(ErrorClass::TooLarge));
 }
 
 #[test]
