@@ -9,7 +9,7 @@ use http::StatusCode;
 
 use crate::answer::{Answer, Reason};
 use crate::app::{AfterLogout, App};
-use crate::decide::{Callback, Decision, LoginPage, SessionId, checked_page};
+use crate::decide::{Callback, Decision, LoginPage, SessionId};
 use crate::pages;
 use crate::session::{NewSession, Session};
 use crate::site::Site;
@@ -88,7 +88,7 @@ impl App {
         if let Some(id) = page.session
             && self.0.sessions.find(id.as_str()).await?.is_some()
         {
-            let location = checked_page(site, &page.page);
+            let location = self.page_url(site, &page.page);
             return Ok(Answer::redirect(location, Reason::AlreadyLoggedIn));
         }
         Ok(self.start_login(
@@ -121,15 +121,18 @@ impl App {
             Ok(assertion) => assertion,
             Err(error) => {
                 tracing::warn!(%error, label = error.label(), "the ticket was not accepted");
+                state.completed(&login.page, self.seconds());
                 // A used or expired ticket, as after going back in the history: one new login.
-                if is_stale_ticket(&error) && login.refused == 0 && !unsolicited {
+                let first = login.refused == 0 && !state.loops(&login.page);
+                if is_stale_ticket(&error) && first && !unsolicited {
                     let mut again = login;
                     again.refused = 1;
                     again.started = self.seconds();
-                    again.marker = None;
                     return Ok(self.start_login(state, again));
                 }
-                let again = checked_page(site, &login.page);
+                // Nothing goes round any more: trying again is up to the person.
+                state.forget_completed();
+                let again = self.page_url(site, &login.page);
                 let page = not_validated(&error, site, service.as_str(), &again);
                 return Ok(page.cookie(self.state_cookie(site, state)));
             }
@@ -151,7 +154,7 @@ impl App {
         state.gateway_forgotten();
         tracing::info!(renew = login.renew, "signed in");
         Ok(
-            Answer::redirect(checked_page(site, &login.page), Reason::LoggedIn)
+            Answer::redirect(self.page_url(site, &login.page), Reason::LoggedIn)
                 .cookie(site.cookies.set(&site.cookies.session, &id, None))
                 .cookie(self.state_cookie(site, state)),
         )

@@ -80,6 +80,7 @@ pub(crate) struct Parts {
     pub(crate) ring: KeyRing,
     pub(crate) clock: Arc<dyn Clock>,
     pub(crate) allow_unsolicited: bool,
+    pub(crate) login_marker: bool,
     pub(crate) slo_sources: Vec<IpNet>,
 }
 
@@ -124,7 +125,8 @@ impl App {
             .as_secs()
     }
 
-    /// The service URL of a login: the callback, told apart from other tabs where need be.
+    /// The service URL of a login: exactly the registered callback, and the login's marker where
+    /// the application wants one.
     ///
     /// Built anew from the same parts at validation, so the text is the same.
     pub(crate) fn service_of(&self, login: &PendingLogin) -> Option<ServiceUrl> {

@@ -44,6 +44,7 @@ pub struct AppBuilder<T = App> {
     store: Option<SharedStore>,
     clock: Option<Arc<dyn Clock>>,
     allow_unsolicited: bool,
+    login_marker: bool,
     slo_sources: Vec<String>,
     extra_roots: Option<PathBuf>,
     client_options: Vec<ClientOptions>,
@@ -70,6 +71,7 @@ impl<T: From<App>> AppBuilder<T> {
             store: None,
             clock: None,
             allow_unsolicited: false,
+            login_marker: false,
             slo_sources: Vec::new(),
             extra_roots: None,
             client_options: Vec::new(),
@@ -221,6 +223,25 @@ impl<T: From<App>> AppBuilder<T> {
         self
     }
 
+    /// Binds every ticket to the login that asked for it: each login's service URL is the callback
+    /// with an unguessable marker (`?casque=…`), and a ticket counts only with the marker of a login
+    /// that is pending in this browser. Register the callback at the CAS server by prefix then.
+    ///
+    /// Off by default: the service is exactly the callback's URL, which a CAS server that compares
+    /// exactly accepts, and a ticket counts in a browser with any login pending.
+    ///
+    /// # Security
+    ///
+    /// Without it a risk remains: an attacker who makes a visitor begin a login, and within ten
+    /// minutes follow a link with a ticket of the attacker's own, signs them in as the attacker
+    /// (login CSRF in two steps, S-054). With it that fails, and several tabs each come back to
+    /// their own page whatever the order; without it the newest page asked for comes first.
+    #[must_use]
+    pub fn login_marker(mut self, bind: bool) -> Self {
+        self.login_marker = bind;
+        self
+    }
+
     /// Networks, such as `10.1.0.0/16` or `192.0.2.7`, from which single logout is received; from
     /// anywhere by default, since knowing the ticket is the proof (S-047). The adapter must be told
     /// how to find the peer's address; without it every message is refused.
@@ -271,6 +292,14 @@ impl<T: From<App>> AppBuilder<T> {
                 &self.logout,
                 "it is the path of the login, too",
                 "give login and logout a path each",
+            ));
+        }
+        if self.login_marker && self.allow_unsolicited {
+            return Err(CasError::setting(
+                "login_marker",
+                "true",
+                "allow_unsolicited, which is on as well, takes tickets that no login asked for",
+                "turn one of the two off",
             ));
         }
         check_cookie_name(&self.cookie_name)?;
@@ -328,6 +357,7 @@ impl<T: From<App>> AppBuilder<T> {
             ring,
             clock,
             allow_unsolicited: self.allow_unsolicited,
+            login_marker: self.login_marker,
             slo_sources,
         })))
     }

@@ -3,9 +3,7 @@
 use std::net::IpAddr;
 
 use casque_proto::query::{TicketInRequest, ticket_in_request};
-use casque_proto::{
-    LoginOptions, LogoutDecision, LogoutReceiver, ServiceTicket, TicketMode, return_to,
-};
+use casque_proto::{LoginOptions, LogoutDecision, LogoutReceiver, ServiceTicket, TicketMode};
 use http::header::CONTENT_LENGTH;
 use http::{HeaderValue, Method, StatusCode};
 
@@ -22,7 +20,7 @@ use crate::site::Site;
 /// Most bytes of a single logout message (S-048).
 pub const MAX_FORM_BYTES: usize = LogoutReceiver::MAX_BODY;
 
-/// The query parameter that tells the logins of several tabs apart.
+/// The query parameter that binds a ticket to a login; see `AppBuilder::login_marker`.
 pub(crate) const MARKER: &str = "casque";
 
 /// The value of a session cookie that could be one.
@@ -269,11 +267,10 @@ impl App {
         let site = &self.0.sites[login.site];
         if !login.gateway && state.loops(&login.page) {
             state.forget_completed();
-            let again = checked_page(site, &login.page);
+            let again = self.page_url(site, &login.page);
             return pages::login_loop(site, &again).cookie(self.state_cookie(site, state));
         }
-        let marked = login.gateway;
-        let login = state.start(login, marked);
+        let login = state.start(login, self.0.login_marker);
         let options = LoginOptions::default()
             .renew(login.renew)
             .gateway(login.gateway);
@@ -287,7 +284,7 @@ impl App {
         .cookie(self.state_cookie(site, state))
     }
 
-    /// A login that returns to a page of our own, or to the landing page where it is not one.
+    /// A login that returns to a page of our own.
     pub(crate) fn new_login(
         &self,
         site: usize,
@@ -295,12 +292,6 @@ impl App {
         renew: bool,
         gateway: bool,
     ) -> PendingLogin {
-        let rules = &self.0.sites[site].pages;
-        let page = if return_to::check(&page, rules).is_accepted() {
-            page
-        } else {
-            self.0.sites[site].public_path(&self.0.landing)
-        };
         PendingLogin {
             marker: None,
             page,
@@ -314,7 +305,7 @@ impl App {
 
     /// The `Set-Cookie` that keeps the login state, or removes its cookie where nothing is left.
     pub(crate) fn state_cookie(&self, site: &Site, state: LoginState) -> HeaderValue {
-        match state.seal(&self.0.ring) {
+        match state.seal(&self.0.ring, &site.public_path(&self.0.landing)) {
             Some((value, age)) => site.cookies.set(&site.cookies.login, &value, Some(age)),
             None => site.cookies.remove(&site.cookies.login),
         }
@@ -339,27 +330,29 @@ impl App {
             }
             _ => None,
         };
-        let marker = marker_in(query);
-        if ticket.is_none() && marker.is_none() {
-            return None;
-        }
-        let mut state = self.login_state(request, site);
-        let login = state.finish(marker.as_deref());
-        let session = session_id(request, site);
+        let bound = self.0.login_marker;
+        let marker = marker_in(query).filter(|_| bound);
         let Some(ticket) = ticket else {
-            return Some(self.returned_without_ticket(site, state, login));
+            return self.decide_without_ticket(request, index, site, marker.as_deref());
+        };
+        let session = session_id(request, site);
+        let mut state = self.login_state(request, site);
+        let login = if bound && marker.is_none() {
+            None
+        } else {
+            state.finish(index, marker.as_deref())
         };
         let (login, unsolicited) = match login {
-            Some(login) if login.site < self.0.sites.len() => (login, false),
-            _ if self.0.allow_unsolicited && marker.is_none() => {
+            Some(login) => (login, false),
+            None if self.0.allow_unsolicited => {
                 let page = site.public_path(&self.0.landing);
                 (self.new_login(index, page, false, false), true)
             }
             // SC-031: a gateway attempt never ends in an error.
-            _ if session.is_none() && marker.as_deref().is_some_and(is_gateway_marker) => {
+            None if session.is_none() && marker.as_deref().is_some_and(is_gateway_marker) => {
                 return Some(Decision::Answer(Box::new(pages::cookies_refused(site))));
             }
-            _ => {
+            None => {
                 return Some(Decision::StrayTicket {
                     session,
                     site: index,
@@ -376,6 +369,34 @@ impl App {
         Some(Decision::Validate(Box::new(callback)))
     }
 
+    /// A return without a ticket is that of a gateway attempt; any other request without a ticket
+    /// is none of ours.
+    fn decide_without_ticket(
+        &self,
+        request: &RequestView<'_>,
+        index: usize,
+        site: &Site,
+        marker: Option<&str>,
+    ) -> Option<Decision> {
+        let mut state = self.login_state(request, site);
+        let login = if self.0.login_marker {
+            state.finish(index, Some(marker?))
+        } else {
+            // SC-031: a browser without cookies comes back to the bare callback. Where that is the
+            // login page as well, it cannot be told from a wish to log in.
+            let bare = request.uri.query().is_none()
+                && self.0.callback != self.0.login
+                && session_id(request, site).is_none()
+                && is_navigation(request.headers);
+            let login = state.finish_gateway(index, self.seconds());
+            if login.is_none() && !bare {
+                return None;
+            }
+            login
+        };
+        Some(self.returned_without_ticket(site, state, login))
+    }
+
     /// A gateway attempt whose answer is that the CAS server knows nobody here.
     fn returned_without_ticket(
         &self,
@@ -388,7 +409,7 @@ impl App {
                 if login.gateway {
                     state.gateway_returned(self.seconds());
                 }
-                let location = checked_page(site, &login.page);
+                let location = self.page_url(site, &login.page);
                 Answer::redirect(location, Reason::GatewayReturned)
                     .cookie(self.state_cookie(site, state))
             }
@@ -436,26 +457,34 @@ impl App {
         Some(self.start_login(state, login))
     }
 
-    /// The page that a request for the login page wants to return to.
+    /// The page that a request for the login page wants to return to. Anyone may have written it,
+    /// so it is judged by the strict rules (S-041).
     fn return_to(&self, request: &RequestView<'_>, site: &Site) -> String {
         let query = request.uri.query().unwrap_or_default();
         let mut asked =
             form_urlencoded::parse(query.as_bytes()).filter(|(name, _)| name == "return_to");
         match (asked.next(), asked.next()) {
-            (Some((_, page)), None) => page.into_owned(),
-            _ => site.public_path(&self.0.landing),
+            (Some((_, page)), None) => site.checked_page(&page),
+            _ => None,
         }
+        .unwrap_or_else(|| site.public_path(&self.0.landing))
+    }
+
+    /// The absolute URL that the browser is sent to when a callback has been accepted.
+    pub fn page_url_of(&self, callback: &Callback) -> String {
+        self.page_url(&self.0.sites[callback.login.site], &callback.login.page)
+    }
+
+    /// The absolute URL of a page of our own.
+    pub(crate) fn page_url(&self, site: &Site, page: &str) -> String {
+        site.page_url(page)
+            .unwrap_or_else(|| site.url(&self.0.landing))
     }
 
     pub(crate) fn login_state(&self, request: &RequestView<'_>, site: &Site) -> LoginState {
         let cookie = cookie::find(request.headers, &site.cookies.login);
         LoginState::open(&self.0.ring, cookie, self.seconds())
     }
-}
-
-/// The absolute URL of a page of our own, or of the landing page where it is not one (S-041).
-pub(crate) fn checked_page(site: &Site, page: &str) -> String {
-    return_to::check(page, &site.pages).into_location()
 }
 
 fn session_id(request: &RequestView<'_>, site: &Site) -> Option<SessionId> {

@@ -18,33 +18,34 @@ const MAX_PENDING: usize = 8;
 const MAX_COOKIE: usize = 3900;
 
 /// How long a person may take at the CAS server's form, in seconds.
-pub(crate) const LOGIN_SECONDS: u64 = 60 * 60;
+pub(crate) const LOGIN_SECONDS: u64 = 10 * 60;
 
 /// How long a gateway attempt is remembered, in seconds (S-045).
 pub(crate) const GATEWAY_SECONDS: u64 = 120;
 
-/// So many completed logins for one page within [`LOOP_SECONDS`] are a loop.
-pub(crate) const LOOP_LOGINS: usize = 4;
+/// So many returns from the CAS server for one page within [`LOOP_SECONDS`] are a loop (SC-032).
+pub(crate) const LOOP_LOGINS: usize = 3;
 
 /// See [`LOOP_LOGINS`].
 pub(crate) const LOOP_SECONDS: u64 = 20;
 
-/// Length of a marker: what kind it is, and 42 random bits as base64url.
-const MARKER_CHARS: usize = 8;
+/// Length of a marker: what kind it is, and 128 random bits as base64url.
+const MARKER_CHARS: usize = 23;
 
 /// First character of the marker of a gateway attempt.
 const GATEWAY: char = 'g';
 
-/// First character of the marker of another tab's login.
-const TAB: char = 't';
+/// First character of the marker of a login.
+const LOGIN: char = 't';
 
 /// One login that this browser has started.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct PendingLogin {
-    /// Tells this login's service URL from those of other tabs; most logins have none.
+    /// Stands in this login's service URL, where the application binds tickets to logins.
     #[serde(rename = "m", default, skip_serializing_if = "Option::is_none")]
     pub(crate) marker: Option<String>,
-    /// Path and query of the page asked for, as the browser sees them.
+    /// Path and query of the page asked for, as the browser sees them. Known to be ours: it comes
+    /// from our own request line or has been checked, and the cookie is sealed.
     #[serde(rename = "p")]
     pub(crate) page: String,
     /// Which own address the login was started at.
@@ -86,7 +87,7 @@ impl PendingLogin {
 pub(crate) struct LoginState {
     #[serde(rename = "p", default)]
     pending: Vec<PendingLogin>,
-    /// When logins for `looping_page` were completed.
+    /// When the CAS server sent the browser back for `completed_page`.
     #[serde(rename = "c", default)]
     completed: Vec<u64>,
     #[serde(rename = "l", default)]
@@ -115,7 +116,10 @@ impl LoginState {
     }
 
     /// The cookie's value and its age in seconds, or `None` where there is nothing to remember.
-    pub(crate) fn seal(mut self, ring: &KeyRing) -> Option<(String, u64)> {
+    ///
+    /// What does not fit is forgotten, the oldest login first. A page that is too long for a cookie
+    /// all by itself becomes the landing page: the login still works.
+    pub(crate) fn seal(mut self, ring: &KeyRing, landing: &str) -> Option<(String, u64)> {
         let age = if !self.pending.is_empty() {
             LOGIN_SECONDS
         } else if self.gateway_tried.is_some() {
@@ -128,16 +132,23 @@ impl LoginState {
         loop {
             let plain = serde_json::to_vec(&self).expect("strings and numbers are JSON");
             let sealed = ring.seal(PURPOSE, &plain);
-            if sealed.len() <= MAX_COOKIE || self.pending.is_empty() {
+            if sealed.len() <= MAX_COOKIE {
                 return Some((sealed, age));
             }
-            self.pending.remove(0);
+            match self.pending.as_mut_slice() {
+                [login] if login.page != landing => landing.clone_into(&mut login.page),
+                [] => return None,
+                _ => {
+                    self.pending.remove(0);
+                }
+            }
         }
     }
 
-    /// Adds a login. Where another page is already asked for in another tab, or where the return
-    /// must be recognised without the cookie, the login gets a marker of its own.
-    pub(crate) fn start(&mut self, mut login: PendingLogin, always_marked: bool) -> PendingLogin {
+    /// Adds a login, with a marker of its own where tickets are bound to logins. A page asked for
+    /// twice is one login.
+    pub(crate) fn start(&mut self, mut login: PendingLogin, marked: bool) -> PendingLogin {
+        login.marker = None;
         let same = |other: &PendingLogin| {
             other.page == login.page
                 && other.site == login.site
@@ -146,8 +157,9 @@ impl LoginState {
         };
         if let Some(at) = self.pending.iter().position(same) {
             let old = self.pending.remove(at);
-            login.marker = old.marker;
-        } else if always_marked || self.pending.iter().any(|other| other.marker.is_none()) {
+            login.marker = old.marker.filter(|_| marked);
+        }
+        if marked && login.marker.is_none() {
             login.marker = Some(new_marker(login.gateway));
         }
         self.pending.push(login.clone());
@@ -157,16 +169,29 @@ impl LoginState {
         login
     }
 
-    /// Takes the login that a return with this marker belongs to.
-    pub(crate) fn finish(&mut self, marker: Option<&str>) -> Option<PendingLogin> {
+    /// Takes the login that a return to this own address with this marker belongs to: without
+    /// markers the newest.
+    pub(crate) fn finish(&mut self, site: usize, marker: Option<&str>) -> Option<PendingLogin> {
         let at = self
             .pending
             .iter()
-            .position(|login| login.marker.as_deref() == marker)?;
+            .rposition(|login| login.site == site && login.marker.as_deref() == marker)?;
         Some(self.pending.remove(at))
     }
 
-    /// Counts a completed login.
+    /// Takes the gateway attempt that may have come back without a ticket. The CAS server asks
+    /// nothing then, so it comes back soon.
+    pub(crate) fn finish_gateway(&mut self, site: usize, now: u64) -> Option<PendingLogin> {
+        let at = self.pending.iter().rposition(|login| {
+            login.gateway
+                && login.site == site
+                && login.marker.is_none()
+                && now.saturating_sub(login.started) < GATEWAY_SECONDS
+        })?;
+        Some(self.pending.remove(at))
+    }
+
+    /// Counts a return from the CAS server that is over.
     pub(crate) fn completed(&mut self, page: &str, now: u64) {
         if self.completed_page != beginning(page) {
             self.completed.clear();
@@ -175,7 +200,7 @@ impl LoginState {
         self.completed.push(now);
     }
 
-    /// Whether logins for this page are completed again and again without ever being enough.
+    /// Whether the browser comes back for this page again and again without it ever being enough.
     pub(crate) fn loops(&self, page: &str) -> bool {
         self.completed.len() >= LOOP_LOGINS && beginning(page) == self.completed_page
     }
@@ -218,9 +243,8 @@ pub(crate) fn is_gateway_marker(marker: &str) -> bool {
 }
 
 fn new_marker(gateway: bool) -> String {
-    let text = URL_SAFE_NO_PAD.encode(random::<6>());
-    let kind = if gateway { GATEWAY } else { TAB };
-    format!("{kind}{}", &text[1..])
+    let kind = if gateway { GATEWAY } else { LOGIN };
+    format!("{kind}{}", URL_SAFE_NO_PAD.encode(random::<16>()))
 }
 
 #[cfg(test)]
@@ -245,32 +269,56 @@ mod tests {
     }
 
     #[test]
-    fn tabs_are_told_apart() {
+    fn without_markers_the_newest_login_is_finished_first() {
         let mut state = LoginState::default();
-        let first = state.start(login("/a", 0), false);
-        let second = state.start(login("/b", 1), false);
-        assert_eq!(first.marker, None, "a login alone has the plain service");
-        assert!(is_marker(second.marker.as_deref().unwrap()));
-        assert_eq!(
-            state.start(login("/a", 2), false).marker,
-            None,
-            "the same page again"
-        );
-        let (cookie, _) = state.seal(&ring()).unwrap();
+        for (page, now) in [("/a", 0), ("/b", 1), ("/a", 2)] {
+            assert_eq!(state.start(login(page, now), false).marker, None);
+        }
+        let (cookie, _) = state.seal(&ring(), "/").unwrap();
         let mut state = LoginState::open(&ring(), Some(&cookie), 3);
-        assert_eq!(state.finish(second.marker.as_deref()).unwrap().page, "/b");
-        assert_eq!(state.finish(None).unwrap().page, "/a");
-        assert_eq!(state.finish(None), None, "a login is finished once");
-        assert_eq!(state.seal(&ring()), None);
+        assert_eq!(state.finish(1, None), None, "another own address");
+        assert_eq!(state.finish(0, Some("t")), None);
+        assert_eq!(state.finish(0, None).unwrap().page, "/a");
+        assert_eq!(state.finish(0, None).unwrap().page, "/b");
+        assert_eq!(state.finish(0, None), None, "a page asked twice is one");
+        assert_eq!(state.seal(&ring(), "/"), None);
+    }
+
+    #[test]
+    fn markers_tell_tabs_apart() {
+        let mut state = LoginState::default();
+        let first = state.start(login("/a", 0), true).marker.unwrap();
+        let second = state.start(login("/b", 1), true).marker.unwrap();
+        assert!(is_marker(&first) && is_marker(&second) && first != second);
+        assert!(!is_gateway_marker(&first));
+        let again = state.start(login("/a", 2), true).marker.unwrap();
+        assert_eq!(again, first, "the same page again");
+        assert_eq!(state.finish(0, None), None);
+        assert_eq!(state.finish(0, Some(&first)).unwrap().page, "/a");
+        assert_eq!(state.finish(0, Some(&first)), None, "finished once");
+        assert_eq!(state.finish(0, Some(&second)).unwrap().page, "/b");
+    }
+
+    #[test]
+    fn a_gateway_attempt_comes_back_soon_or_not_at_all() {
+        let mut state = LoginState::default();
+        let mut gateway = login("/a", 100);
+        gateway.gateway = true;
+        state.start(gateway, false);
+        state.start(login("/b", 100), false);
+        let back = |now| state.clone().finish_gateway(0, now);
+        assert_eq!(back(100).unwrap().page, "/a");
+        assert!(back(100 + GATEWAY_SECONDS - 1).is_some());
+        assert_eq!(back(100 + GATEWAY_SECONDS), None);
     }
 
     #[test]
     fn logins_end_at_the_exact_second() {
         let mut state = LoginState::default();
         state.start(login("/a", 100), false);
-        let (cookie, age) = state.seal(&ring()).unwrap();
+        let (cookie, age) = state.seal(&ring(), "/").unwrap();
         assert_eq!(age, LOGIN_SECONDS);
-        let open = |now| LoginState::open(&ring(), Some(&cookie), now).finish(None);
+        let open = |now| LoginState::open(&ring(), Some(&cookie), now).finish(0, None);
         assert!(open(100 + LOGIN_SECONDS - 1).is_some());
         assert!(open(100 + LOGIN_SECONDS).is_none());
         assert!(open(99).is_none(), "started in the future");
@@ -282,10 +330,24 @@ mod tests {
         for tab in 0..20 {
             state.start(login(&format!("/{tab}?{}", "q".repeat(1900)), tab), false);
         }
-        let (cookie, _) = state.seal(&ring()).unwrap();
+        let (cookie, _) = state.seal(&ring(), "/").unwrap();
         assert!(cookie.len() <= MAX_COOKIE, "{}", cookie.len());
         let state = LoginState::open(&ring(), Some(&cookie), 30);
         assert!(state.pending.last().unwrap().page.starts_with("/19?"));
+    }
+
+    #[test]
+    fn a_page_too_long_for_a_cookie_becomes_the_landing_page() {
+        for (length, kept) in [(2700, true), (3000, false), (60_000, false)] {
+            let mut state = LoginState::default();
+            state.start(login("/other", 0), false);
+            let page = format!("/?{}", "q".repeat(length));
+            state.start(login(&page, 1), false);
+            let (cookie, _) = state.seal(&ring(), "/home").unwrap();
+            assert!(cookie.len() <= MAX_COOKIE, "{}", cookie.len());
+            let back = LoginState::open(&ring(), Some(&cookie), 2).finish(0, None);
+            assert_eq!(back.unwrap().page, if kept { &page } else { "/home" });
+        }
     }
 
     #[test]
@@ -297,7 +359,7 @@ mod tests {
         }
         assert!(state.loops("/a"));
         assert!(!state.loops("/b"));
-        let (cookie, age) = state.seal(&ring()).unwrap();
+        let (cookie, age) = state.seal(&ring(), "/").unwrap();
         assert_eq!(age, LOOP_SECONDS);
         assert!(LoginState::open(&ring(), Some(&cookie), LOOP_SECONDS - 1).loops("/a"));
         assert!(!LoginState::open(&ring(), Some(&cookie), LOOP_SECONDS).loops("/a"));

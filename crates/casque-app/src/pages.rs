@@ -19,7 +19,7 @@ pub(crate) fn unsolicited_ticket(site: &Site, login: &str) -> Answer {
         .list(
             "Likely causes",
             &[
-                "The login page stayed open for more than an hour.".to_owned(),
+                "The login page stayed open for more than ten minutes.".to_owned(),
                 format!("This browser refuses cookies from {}.", site.base),
                 format!(
                     "The application was opened at another address than {}, so that the cookie went \

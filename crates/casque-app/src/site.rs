@@ -1,5 +1,7 @@
 //! One own address of the application, and the paths below it.
 
+use std::borrow::Cow;
+
 use casque_proto::ServiceUrl;
 use casque_proto::return_to::{self, ReturnToRules};
 use http::{HeaderMap, Uri, Version};
@@ -112,17 +114,39 @@ impl Site {
 
     /// Path and query of the page a request asks for, as the browser sees them.
     ///
-    /// Byte for byte, but for the characters that browsers send raw although no URL may hold them
-    /// (`|`, `{`, a `%` alone): these are percent-encoded, which reads the same.
+    /// Byte for byte, but for tickets: a parameter `ticket` whose value begins `ST-` or `PT-` is
+    /// dropped (R-233). Bytes beyond ASCII, which no header may hold, are percent-encoded.
     pub(crate) fn page(&self, uri: &Uri) -> String {
         let asked = uri
             .path_and_query()
             .map_or("/", http::uri::PathAndQuery::as_str);
-        if self.prefix.is_empty() || self.strip(uri.path()).is_some() {
-            encoded(asked)
+        let asked = encoded(&without_tickets(asked));
+        if !asked.starts_with('/') {
+            self.public_path("/")
+        } else if self.prefix.is_empty() || self.strip(uri.path()).is_some() {
+            asked
         } else {
-            format!("{}{}", self.prefix, encoded(asked))
+            self.public_path(&asked)
         }
+    }
+
+    /// Path, query and fragment of a page that somebody else named, if it is ours (S-041).
+    pub(crate) fn checked_page(&self, page: &str) -> Option<String> {
+        match return_to::check(page, &self.pages) {
+            return_to::Decision::Accept(url) => url.strip_prefix(self.origin()).map(str::to_owned),
+            return_to::Decision::Fallback(_) => None,
+        }
+    }
+
+    /// The absolute URL of a page of ours. Since the page begins with a slash, right after the
+    /// origin, nothing in it can lead to another host (S-041).
+    pub(crate) fn page_url(&self, page: &str) -> Option<String> {
+        let fits = page.starts_with('/') && page.bytes().all(|b| b.is_ascii_graphic());
+        fits.then(|| format!("{}{page}", self.origin()))
+    }
+
+    fn origin(&self) -> &str {
+        &self.base[..self.base.len() - self.prefix.len()]
     }
 
     /// The public path of a local one.
@@ -158,22 +182,33 @@ impl Site {
     }
 }
 
+/// Drops every `ticket` that could be one, and a `?` that it leaves bare.
+fn without_tickets(target: &str) -> Cow<'_, str> {
+    let is_ticket = |piece: &&str| {
+        form_urlencoded::parse(piece.as_bytes()).any(|(name, value)| {
+            name == "ticket" && (value.starts_with("ST-") || value.starts_with("PT-"))
+        })
+    };
+    let Some((path, query)) = target.split_once('?') else {
+        return target.into();
+    };
+    if !query.split('&').any(|piece| is_ticket(&piece)) {
+        return target.into();
+    }
+    let kept: Vec<_> = query.split('&').filter(|piece| !is_ticket(piece)).collect();
+    if kept.is_empty() {
+        return path.into();
+    }
+    format!("{path}?{}", kept.join("&")).into()
+}
+
 fn encoded(target: &str) -> String {
     use std::fmt::Write as _;
 
-    let bytes = target.as_bytes();
-    let mut text = String::with_capacity(bytes.len());
-    for (at, byte) in bytes.iter().enumerate() {
-        let fits = match byte {
-            b'"' | b'<' | b'>' | b'^' | b'`' | b'{' | b'|' | b'}' | b'\\' => false,
-            b'%' => bytes
-                .get(at + 1..at + 3)
-                .is_some_and(|hex| hex.iter().all(u8::is_ascii_hexdigit)),
-            0x21..=0x7e => true,
-            _ => false,
-        };
-        if fits {
-            text.push(char::from(*byte));
+    let mut text = String::with_capacity(target.len());
+    for byte in target.bytes() {
+        if byte.is_ascii_graphic() {
+            text.push(char::from(byte));
         } else {
             let _ = write!(text, "%{byte:02X}");
         }
@@ -233,7 +268,7 @@ mod tests {
                 PathPrefix::Either,
                 "/x?q=a|{b}%4g%41%",
                 "/x",
-                "/x?q=a%7C%7Bb%7D%254g%41%25",
+                "/x?q=a|{b}%4g%41%",
             ),
             (
                 "https://a.org/a/b",

@@ -88,12 +88,15 @@ fn what_a_request_is() {
             "bad_ticket",
         ),
         (get("/cas/callback?ticket=ST-1%20a"), "bad_ticket"),
-        (get("/cas/callback?casque=abcdefgh"), "cookies_refused"),
-        (get("/cas/callback?casque=abc"), "serve"),
         (
-            get("/cas/callback?casque=abcdefgh&casque=abcdefgh"),
+            get("/cas/callback").header("accept", "text/html"),
+            "cookies_refused",
+        ),
+        (
+            get("/cas/callback?a=1").header("accept", "text/html"),
             "serve",
         ),
+        (get("/cas/callback?casque=taaaaaaaaaaaaaaaaaaaaaa"), "serve"),
         (Request::head("/cas/callback?ticket=ST-1-a"), "serve"),
         (form("/cas/callback"), "read form"),
         (
@@ -263,6 +266,37 @@ proptest! {
             prop_assert!(!matches!(app.decide(&view), Decision::Validate(_)));
             let _ = app.decide_form(&view, &body);
             let _ = app.access(&view, None, &Policy::required());
+        }
+    }
+}
+
+proptest! {
+    /// S-041: whatever page a request line asks for, the way back stays on the own origin, and it
+    /// is that page.
+    #[test]
+    fn the_way_back_never_leaves_the_origin(
+        start in prop::sample::select(vec!["/", "//evil.example", "/\\evil", "/..//", "/@evil", "/%09/"]),
+        rest in "[!-~\\u{80}-\\u{ff}]{0,80}",
+    ) {
+        let app = app_once();
+        let target = format!("{start}{}", rest.replace('#', "x"));
+        let Ok(uri) = target.parse::<http::Uri>() else { return Ok(()) };
+        let Some(asked) = uri.path_and_query().cloned() else { return Ok(()) };
+        if asked.path() == "/cas/callback" || uri.authority().is_some() {
+            return Ok(());
+        }
+        let (answer, _) = started(app, asked.as_str());
+        let back = get("/cas/callback?ticket=ST-1-a").header("cookie", cookie_of(answer));
+        let Decision::Validate(callback) = decide(app, back) else {
+            panic!("the browser brings the ticket that it asked for");
+        };
+        let location = app.page_url_of(&callback);
+        let url = url::Url::parse(&location).expect("an absolute URL");
+        prop_assert_eq!(url.origin().ascii_serialization(), "https://app.example.org");
+        let whole = location.strip_prefix("https://app.example.org/").map(|page| format!("/{page}"));
+        prop_assert!(whole.is_some(), "{}", location);
+        if asked.as_str().is_ascii() && !asked.as_str().contains("icket") {
+            prop_assert_eq!(whole.as_deref(), Some(asked.as_str()));
         }
     }
 }

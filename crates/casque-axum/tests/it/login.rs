@@ -14,6 +14,15 @@ async fn the_page_asked_for_is_restored_byte_for_byte() {
         "/members?x==&&y;z=%2e%2e",
         "/members/a%20b?return_to=https://evil.example/",
         "/members?q=%C3%BC+%E2%82%AC",
+        // Parameters of the application's own, whatever their names, and raw characters.
+        "/members?ticket=ABC-123",
+        "/members?a=1&ticket=abc",
+        "/members?a=1&type=x;ticket=2",
+        "/members?x=%00",
+        "/members?",
+        "/members?&&",
+        "/members?q=a|b{c}&d=100%&e=\\",
+        "/members//x/%2e%2e/%5c",
     ] {
         let lab = Lab::new();
         let mut browser = lab.browser();
@@ -37,15 +46,21 @@ async fn the_page_asked_for_is_restored_byte_for_byte() {
     }
 }
 
-/// Characters that browsers send raw although no URL may hold them read the same when encoded, and
-/// the longest page still fits the cookie.
+/// Tickets leave the page, a page that a cookie can hold is kept whole, and a longer one
+/// becomes the landing page.
 #[tokio::test]
-async fn odd_and_long_pages_are_restored() {
-    let long = format!("/members?q={}", "x".repeat(1900));
+async fn tickets_and_length_of_a_page() {
+    let long = format!("/members?q={}", "x".repeat(2600));
+    let too_long = format!("/members?q={}", "x".repeat(4000));
     for (asked, restored) in [
-        ("/members?q=a|b{c}", "/members?q=a%7Cb%7Bc%7D"),
-        ("/members?q=100%&r=%41", "/members?q=100%25&r=%41"),
+        ("/members?ticket=ST-1-a", "/members"),
+        (
+            "/members?a=1&ticket=PT-1-a&b&ticket=x",
+            "/members?a=1&b&ticket=x",
+        ),
+        ("/members?%74icket=ST%2D1&b=2", "/members?b=2"),
         (&long, &long),
+        (&too_long, "/"),
     ] {
         let lab = Lab::new();
         let mut browser = lab.browser();
@@ -122,15 +137,18 @@ async fn sc_011_unsolicited_tickets_can_be_allowed() {
         format!("{BASE}/")
     );
     assert_eq!(browser.go("/").await.text(), "bob");
-    // With a marker of ours but no login it is still refused: nothing reaches the service URL.
-    let ticket = lab
-        .server
-        .grant(&format!("{SERVICE}?casque=abcdefgh"), "bob");
-    let page = lab
-        .browser()
-        .bring(&format!("{SERVICE}?casque=abcdefgh"), &ticket)
-        .await;
-    assert_eq!(page.status, StatusCode::FORBIDDEN);
+    // Nothing that the request says reaches the service URL.
+    let marked = format!("{SERVICE}?casque=t{}", "a".repeat(22));
+    let ticket = lab.server.grant(&marked, "bob");
+    let page = lab.browser().bring(&marked, &ticket).await;
+    assert_eq!(page.status, StatusCode::UNAUTHORIZED);
+    let validations = lab.server.requests_for(CasPage::P3ServiceValidate);
+    let services = validations.iter().map(|sent| sent.parameter("service"));
+    assert!(
+        services
+            .into_iter()
+            .all(|sent| sent.as_deref() == Some(SERVICE))
+    );
 }
 
 /// SC-049, S-072: nothing of a login may be stored.
@@ -181,9 +199,7 @@ async fn sc_044_pages_cannot_be_framed() {
     ];
     let pages = [
         lab.browser().bring(SERVICE, &ticket).await,
-        lab.browser()
-            .go(&format!("{CALLBACK}?casque=abcdefgh"))
-            .await,
+        lab.browser().go(CALLBACK).await,
         lab.browser().go(&format!("{CALLBACK}?ticket=ST-%00")).await,
         browser.go("/students").await,
         browser
@@ -266,23 +282,99 @@ async fn a_script_gets_401_with_json() {
     assert_eq!(page.service(&lab.server), SERVICE);
 }
 
-/// Several tabs at once: each comes back to its own page, in whichever order.
+/// the service is exactly the registered one, however many logins were begun and abandoned;
+/// each return restores one of the pages, the newest first.
+#[tokio::test]
+async fn every_login_has_the_one_service() {
+    let lab = Lab::new();
+    let mut browser = lab.browser();
+    let targets = ["/login", "/members?tab=1", "/gateway", "/members?tab=1"];
+    for target in targets {
+        let sent = browser.go(target).await;
+        assert_eq!(sent.service(&lab.server), SERVICE, "{target}");
+    }
+    for page in ["/members?tab=1", "/gateway", "/"] {
+        let ticket = lab.server.grant(SERVICE, "alice");
+        let back = browser.bring(SERVICE, &ticket).await;
+        assert_eq!(back.location(), format!("{BASE}{page}"));
+    }
+    let sent = lab.server.requests_for(CasPage::P3ServiceValidate);
+    assert_eq!(sent.len(), 3);
+    for validation in sent {
+        assert_eq!(validation.parameter("service").as_deref(), Some(SERVICE));
+    }
+    // No login is pending any more.
+    browser.jar.remove("__Host-casque");
+    let ticket = lab.server.grant(SERVICE, "alice");
+    let page = browser.bring(SERVICE, &ticket).await;
+    assert_eq!(page.status, StatusCode::FORBIDDEN);
+}
+
+/// Pending logins live for ten minutes.
+#[tokio::test]
+async fn a_login_can_take_ten_minutes() {
+    for (seconds, status) in [(599, StatusCode::SEE_OTHER), (600, StatusCode::FORBIDDEN)] {
+        let lab = Lab::new();
+        let mut browser = lab.browser();
+        browser.go("/members").await;
+        lab.clock.advance(std::time::Duration::from_secs(seconds));
+        let ticket = lab.server.grant(SERVICE, "alice");
+        let page = browser.bring(SERVICE, &ticket).await;
+        assert_eq!(page.status, status, "{seconds}");
+    }
+}
+
+/// S-054: with `login_marker` a ticket counts only for the login that asked for it. The attacker
+/// makes the victim begin a login, then feeds a ticket of their own.
+#[tokio::test]
+async fn login_csrf_in_two_steps_fails_with_a_marker() {
+    let lab = Lab::with(|builder| builder.service_base(BASE).login_marker(true));
+    let mut victim = lab.browser();
+    let sent = victim.go("/login").await;
+    let service = sent.service(&lab.server);
+    assert!(
+        service.starts_with(&format!("{SERVICE}?casque=t")),
+        "{service}"
+    );
+    let of_attacker = lab.browser().go("/login").await.service(&lab.server);
+    assert_ne!(service, of_attacker);
+    for stranger in [SERVICE, of_attacker.as_str()] {
+        let ticket = lab.server.grant(stranger, "bob");
+        let page = victim.bring(stranger, &ticket).await;
+        assert_eq!(page.status, StatusCode::FORBIDDEN);
+        assert_eq!(victim.session(), None);
+    }
+    assert!(
+        lab.server
+            .requests_for(CasPage::P3ServiceValidate)
+            .is_empty()
+    );
+    let (back, _) = lab.log_in(&mut victim, &sent, "alice").await;
+    assert_eq!(back.location(), format!("{BASE}/"));
+    let validations = lab.server.requests_for(CasPage::P3ServiceValidate);
+    assert_eq!(validations[0].parameter("service"), Some(service), "R-108");
+}
+
+/// Several tabs at once, with a marker: each comes back to its own page, in whichever order.
 #[tokio::test]
 async fn tabs_do_not_mix() {
-    let lab = Lab::new();
+    let lab = Lab::with(|builder| builder.service_base(BASE).login_marker(true));
     let mut browser = lab.browser();
     let first = browser.go("/members?tab=1").await;
     let second = browser.go("/members?tab=2").await;
     let third = browser.go("/members?tab=3").await;
+    let mut services = Vec::new();
     for (tab, sent) in [(2, second), (1, first), (3, third)] {
+        services.push(Some(sent.service(&lab.server)));
         let (back, _) = lab.log_in(&mut browser, &sent, "alice").await;
         assert_eq!(back.location(), format!("{BASE}/members?tab={tab}"));
         assert_eq!(browser.go("/").await.text(), "alice");
     }
     // R-108 for each of them.
     let sent = lab.server.requests_for(CasPage::P3ServiceValidate);
+    let validated: Vec<_> = sent.iter().map(|one| one.parameter("service")).collect();
+    assert_eq!(validated, services);
     assert_eq!(sent.len(), 3);
-    assert_eq!(sent[1].parameter("service").as_deref(), Some(SERVICE));
 }
 
 /// Tabs that were all restored at once: the browser keeps the login state of one of them, and
