@@ -104,15 +104,22 @@ impl App {
         self.site(request).1.url(&self.0.login)
     }
 
-    /// The own address that a request was made to: by its exact host, else the first.
+    /// The own address that a request was made to: by its exact host, then by the longest path
+    /// prefix; else the first.
     pub(crate) fn site(&self, request: &RequestView<'_>) -> (usize, &Site) {
         let sites = &self.0.sites;
-        let named = |site: &Site| site.is_host(request.uri, request.headers, request.version);
-        let index = match sites.len() {
-            1 => 0,
-            _ => sites.iter().position(named).unwrap_or(0),
-        };
-        (index, &sites[index])
+        let mut best = (0, None);
+        if sites.len() > 1 {
+            for (index, site) in sites.iter().enumerate() {
+                if site.is_host(request.uri, request.headers, request.version) {
+                    let fit = Some(site.fit(request.uri.path()));
+                    if fit > best.1 {
+                        best = (index, fit);
+                    }
+                }
+            }
+        }
+        (best.0, &sites[best.0])
     }
 
     /// The clock in whole seconds of the Unix epoch.

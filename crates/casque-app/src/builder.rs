@@ -108,8 +108,9 @@ impl<T: From<App>> AppBuilder<T> {
     /// The application's own address as browsers see it: origin and, if any, path prefix, such as
     /// `https://example.org/app`. It says https also where a proxy ends TLS and the socket is http.
     ///
-    /// Called again, it adds another address. The one whose host and port equal the request's
-    /// `Host` exactly is used for that request, else the first.
+    /// Called again, it adds another address. For a request the one is used whose host and port
+    /// equal its `Host` exactly, and among those of one host the one with the longest path prefix
+    /// of its path; else the first.
     #[must_use]
     pub fn service_base(mut self, url: impl Into<String>) -> Self {
         self.bases.push(url.into());

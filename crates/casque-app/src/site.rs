@@ -159,7 +159,20 @@ impl Site {
         format!("{}{local}", self.base)
     }
 
-    /// Whether the request's `Host`, or `:authority`, is this address exactly.
+    /// How well a request's path fits this address, among those of one host: with its whole prefix,
+    /// without needing one, or only if something has removed the prefix.
+    pub(crate) fn fit(&self, path: &str) -> usize {
+        if self.prefix.is_empty() {
+            1
+        } else if self.strip(path).is_some() {
+            1 + self.prefix.len()
+        } else {
+            0
+        }
+    }
+
+    /// Whether the request's `Host`, or `:authority`, is this address exactly; the scheme's default
+    /// port may stand in it.
     pub(crate) fn is_host(&self, uri: &Uri, headers: &HeaderMap, version: Version) -> bool {
         let host = if version >= Version::HTTP_2 {
             uri.authority().map(http::uri::Authority::as_str)
@@ -170,7 +183,15 @@ impl Site {
                 _ => None,
             }
         };
-        host.is_some_and(|host| host.eq_ignore_ascii_case(&self.authority))
+        let port = if self.base.starts_with("https:") {
+            ":443"
+        } else {
+            ":80"
+        };
+        host.is_some_and(|host| {
+            let host = host.strip_suffix(port).unwrap_or(host);
+            host.eq_ignore_ascii_case(&self.authority)
+        })
     }
 
     fn strip<'a>(&self, path: &'a str) -> Option<&'a str> {
@@ -317,6 +338,23 @@ mod tests {
     fn only_one_exact_host_chooses() {
         let site = site("https://a.org:8443", PathPrefix::Either);
         let uri: Uri = "/".parse().unwrap();
+        let hosts_of = |base: &str, host: &str| {
+            let headers = HeaderMap::from_iter([(http::header::HOST, host.parse().unwrap())]);
+            Site::new(base, "/login", "/", "casque", PathPrefix::Either)
+                .unwrap()
+                .is_host(&uri, &headers, Version::HTTP_11)
+        };
+        for (base, host, expected) in [
+            ("https://a.org", "a.org:443", true),
+            ("https://a.org:443", "a.org", true),
+            ("https://a.org", "a.org:80", false),
+            ("https://a.org", "a.org:8443:443", false),
+            ("http://localhost", "localhost:80", true),
+            ("http://localhost", "localhost:443", false),
+            ("http://[::1]:80", "[::1]:80", true),
+        ] {
+            assert_eq!(hosts_of(base, host), expected, "{base} {host}");
+        }
         let rows: &[(&[&str], bool)] = &[
             (&["a.org:8443"], true),
             (&["A.org:8443"], true),

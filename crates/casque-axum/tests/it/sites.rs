@@ -100,6 +100,52 @@ async fn two_own_addresses() {
     }
 }
 
+/// Several own addresses on one host: the longest path prefix of the request, R-108 for each.
+#[tokio::test]
+async fn several_own_addresses_on_one_host() {
+    let lab = Lab::with(|builder| {
+        builder
+            .service_base("https://example.org/a")
+            .service_base("https://example.org/b")
+            .service_base("https://example.org/a/deep")
+            .service_base("https://other.example.org")
+    });
+    async fn name(user: CasUser) -> String {
+        user.name().to_owned()
+    }
+    let router = Router::new().fallback(name).layer(lab.cas.layer());
+    for (host, page, base) in [
+        ("example.org", "/a/x?q", "https://example.org/a"),
+        ("example.org", "/b/x?q", "https://example.org/b"),
+        ("example.org:443", "/b", "https://example.org/b"),
+        ("example.org", "/a/deep/x", "https://example.org/a/deep"),
+        ("example.org", "/a/deeper", "https://example.org/a"),
+        ("evil.example", "/a/x", "https://example.org/a"),
+    ] {
+        let mut browser = lab.browser();
+        browser.router = router.clone();
+        browser.host = host.to_owned();
+        let sent = browser.go(page).await;
+        let service = sent.service(&lab.server);
+        assert_eq!(service, format!("{base}/cas/callback"), "{host}{page}");
+        let (back, _) = lab.log_in(&mut browser, &sent, "alice").await;
+        assert_eq!(
+            back.location(),
+            format!("https://example.org{page}"),
+            "{host}"
+        );
+        assert_eq!(browser.go(page).await.text(), "alice");
+    }
+    // Two pages of two addresses pending at once: each ticket is validated for its own service.
+    let mut browser = lab.browser();
+    browser.router = router;
+    browser.host = "example.org".to_owned();
+    let first = browser.go("/a/x").await;
+    browser.go("/b/x").await;
+    let (back, _) = lab.log_in(&mut browser, &first, "alice").await;
+    assert_eq!(back.location(), "https://example.org/a/x");
+}
+
 /// Behind a proxy that ends TLS, under a path prefix that it strips or leaves.
 #[tokio::test]
 async fn under_a_path_prefix() {
