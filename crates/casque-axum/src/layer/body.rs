@@ -3,12 +3,29 @@
 use std::collections::VecDeque;
 use std::pin::Pin;
 use std::task::{Context, Poll};
+use std::time::Duration;
 
 use axum_core::body::Body;
+use axum_core::response::Response;
 use bytes::{Bytes, BytesMut};
 use casque_app::MAX_FORM_BYTES;
+use http::header::{CACHE_CONTROL, CONNECTION};
+use http::{HeaderValue, StatusCode};
 use http_body::Frame;
 use http_body_util::BodyExt as _;
+
+/// How long a form on the callback path may take to arrive.
+pub(super) const TIMEOUT: Duration = Duration::from_secs(10);
+
+/// What is answered when it takes longer. The connection still holds the rest of the body.
+pub(super) fn too_slow() -> Response {
+    let mut response = Response::new(Body::empty());
+    *response.status_mut() = StatusCode::REQUEST_TIMEOUT;
+    let headers = response.headers_mut();
+    headers.insert(CONNECTION, HeaderValue::from_static("close"));
+    headers.insert(CACHE_CONTROL, HeaderValue::from_static("no-store"));
+    response
+}
 
 pub(super) enum Read {
     /// The whole body, which is short enough.

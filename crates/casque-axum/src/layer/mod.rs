@@ -20,8 +20,8 @@ use crate::cas::{Cas, PeerAddress};
 /// For each request, in this order:
 ///
 /// 1. On the callback path a ticket is validated and the browser sent on to the page it asked for;
-///    a form is read, up to 16 KiB, to see whether it is a message of single logout. Any other body
-///    streams through untouched.
+///    a form is read, up to 16 KiB and for 10 seconds, to see whether it is a message of single
+///    logout; a slower one gets 408. Any other body streams through untouched.
 /// 2. The login path sends to the CAS server whoever is not signed in, the logout path ends the
 ///    session.
 /// 3. Everything else goes on to the application, which learns who is signed in through

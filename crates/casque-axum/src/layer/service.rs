@@ -72,7 +72,11 @@ where
             Outcome::Answer(answer) => return Ok(respond(answer)),
             _ => {
                 let (parts, body) = request.into_parts();
-                match body::read(body).await {
+                let Ok(read) = tokio::time::timeout(body::TIMEOUT, body::read(body)).await else {
+                    tracing::info!("a form on the callback path did not arrive in time");
+                    return Ok(body::too_slow());
+                };
+                match read {
                     Read::Whole(bytes) => {
                         request = Request::from_parts(parts, bytes.clone().into());
                         let answer = match self.cas.0.decide_form(&self.view(&request), &bytes) {

@@ -75,3 +75,34 @@ async fn a_body_that_breaks_off() {
     assert!(error.is_err(), "the application sees the body break off");
     assert_eq!(browser.go("/").await.text(), "alice");
 }
+
+/// S-048, S-081: nobody holds the callback path open by sending nothing, or too slowly.
+#[tokio::test(start_paused = true)]
+async fn a_form_that_never_arrives_gets_408() {
+    let lab = Lab::new();
+    let drip = |every: Option<u64>| {
+        Body::from_stream(futures_util::stream::unfold(0, move |sent| async move {
+            match every {
+                Some(seconds) if sent < 30 => {
+                    tokio::time::sleep(std::time::Duration::from_secs(seconds)).await;
+                }
+                Some(_) => return None,
+                None => std::future::pending().await,
+            }
+            Some((Ok::<_, std::io::Error>("x"), sent + 1))
+        }))
+    };
+    for every in [None, Some(1)] {
+        let began = tokio::time::Instant::now();
+        let page = lab.browser().post(CALLBACK, FORM, drip(every)).await;
+        assert_eq!(page.status, StatusCode::REQUEST_TIMEOUT, "{every:?}");
+        assert_eq!(page.header("connection"), "close");
+        assert_eq!(began.elapsed().as_secs(), 10);
+    }
+    // Other bodies are the application's own affair.
+    let page = lab
+        .browser()
+        .post(CALLBACK, "text/plain", drip(Some(1)))
+        .await;
+    assert_eq!((page.status, page.body.len()), (StatusCode::OK, 30));
+}
