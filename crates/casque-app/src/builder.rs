@@ -6,15 +6,19 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use casque_client::{Client, ClientBuilder};
+use casque_proto::CasBase;
 use casque_store::{Clock, MemoryStore, SharedStore, SystemClock};
 use ipnet::IpNet;
 
 use crate::app::{AfterLogout, App, Parts};
 use crate::env::Settings;
-use crate::error::CasError;
+use crate::error::{CasError, without_credentials};
 use crate::keys::{KeyRing, SecretKey};
 use crate::session::Sessions;
 use crate::site::{PathPrefix, Site, is_loopback};
+
+/// The setting that names login page and callback at once.
+const LOGIN_URL: &str = "LOGIN_URL";
 
 const HOUR: Duration = Duration::from_hours(1);
 
@@ -48,7 +52,17 @@ pub struct AppBuilder<T = App> {
     slo_sources: Vec<String>,
     extra_roots: Option<PathBuf>,
     client_options: Vec<ClientOptions>,
+    names: Names,
     built: PhantomData<fn() -> T>,
+}
+
+/// What the settings are called by whoever wrote them, for messages.
+#[derive(Clone, Copy, Debug)]
+struct Names {
+    provider: &'static str,
+    base: &'static str,
+    callback: &'static str,
+    login: &'static str,
 }
 
 impl<T: From<App>> AppBuilder<T> {
@@ -75,6 +89,12 @@ impl<T: From<App>> AppBuilder<T> {
             slo_sources: Vec::new(),
             extra_roots: None,
             client_options: Vec::new(),
+            names: Names {
+                provider: "provider",
+                base: "service base",
+                callback: "callback path",
+                login: "login path",
+            },
             built: PhantomData,
         }
     }
@@ -91,17 +111,25 @@ impl<T: From<App>> AppBuilder<T> {
 
     /// Begins with settings that have been read.
     pub fn from_settings(settings: &Settings) -> Self {
-        Self::new()
+        let mut builder = Self::new()
             .provider(settings.provider())
             .service_base(settings.base())
             .login_path(settings.login_path())
-            .callback_path(settings.login_path())
+            .callback_path(settings.login_path());
+        builder.names = Names {
+            provider: "CAS_PROVIDER",
+            base: "SERVICE_URL",
+            callback: LOGIN_URL,
+            login: LOGIN_URL,
+        };
+        builder
     }
 
     /// The CAS server's base URL, such as `https://cas.example.org/cas`. Plain http is for loopback.
     #[must_use]
     pub fn provider(mut self, url: impl Into<String>) -> Self {
         self.provider = Some(url.into());
+        self.names.provider = "provider";
         self
     }
 
@@ -114,6 +142,7 @@ impl<T: From<App>> AppBuilder<T> {
     #[must_use]
     pub fn service_base(mut self, url: impl Into<String>) -> Self {
         self.bases.push(url.into());
+        self.names.base = "service base";
         self
     }
 
@@ -122,6 +151,7 @@ impl<T: From<App>> AppBuilder<T> {
     #[must_use]
     pub fn callback_path(mut self, path: impl Into<String>) -> Self {
         self.callback = Some(path.into());
+        self.names.callback = "callback path";
         self
     }
 
@@ -129,6 +159,7 @@ impl<T: From<App>> AppBuilder<T> {
     #[must_use]
     pub fn login_path(mut self, path: impl Into<String>) -> Self {
         self.login = path.into();
+        self.names.login = "login path";
         self
     }
 
@@ -280,12 +311,28 @@ impl<T: From<App>> AppBuilder<T> {
             .callback
             .clone()
             .unwrap_or_else(|| "/cas/callback".to_owned());
+        let names = self.names;
+        // Who wrote a URL is told about a URL.
+        let written = |name, path: &str| match self.bases.first() {
+            Some(base) if name == LOGIN_URL => format!("{base}{path}"),
+            _ => path.to_owned(),
+        };
         for (name, path) in [
-            ("callback path", &callback),
-            ("login path", &self.login),
+            (names.callback, &callback),
+            (names.login, &self.login),
             ("logout path", &self.logout),
         ] {
-            check_path(name, path)?;
+            check_path(name, path, &written(name, path))?;
+        }
+        for (name, path) in [(names.callback, &callback), (names.login, &self.login)] {
+            if name == LOGIN_URL && *path == self.logout {
+                return Err(CasError::setting(
+                    name,
+                    &written(name, path),
+                    &format!("the logout is at {path}, too"),
+                    "give the login page another path, such as /login",
+                ));
+            }
         }
         if self.logout == callback || self.logout == self.login {
             return Err(CasError::setting(
@@ -306,7 +353,7 @@ impl<T: From<App>> AppBuilder<T> {
         check_cookie_name(&self.cookie_name)?;
         if self.bases.is_empty() {
             return Err(CasError::setting(
-                "service base",
+                names.base,
                 "",
                 "the application's own address is not set",
                 "give the address that browsers use with service_base(\"https://app.example.org\")",
@@ -315,6 +362,7 @@ impl<T: From<App>> AppBuilder<T> {
         let mut sites = Vec::with_capacity(self.bases.len());
         for base in &self.bases {
             sites.push(Site::new(
+                names.base,
                 base,
                 &callback,
                 &self.landing,
@@ -366,19 +414,27 @@ impl<T: From<App>> AppBuilder<T> {
     fn client(&self) -> Result<Client, CasError> {
         let provider = self.provider.as_deref().ok_or_else(|| {
             CasError::setting(
-                "provider",
+                self.names.provider,
                 "",
                 "the CAS server's address is not set",
                 "give it with provider(\"https://cas.example.org/cas\")",
             )
         })?;
+        if let Err(error) = CasBase::parse_allowing_http(provider) {
+            return Err(CasError::setting(
+                self.names.provider,
+                provider,
+                &error.to_string(),
+                "give the CAS server's base URL, such as https://cas.example.org/cas",
+            ));
+        }
         let mut builder = Client::builder(provider);
         if let Ok(url) = url::Url::parse(provider)
             && url.scheme() == "http"
         {
             if !is_loopback(&url) {
                 return Err(CasError::setting(
-                    "CAS_PROVIDER",
+                    self.names.provider,
                     provider,
                     "over plain http anyone on the network can sign in as anyone",
                     "use https; http is for loopback only",
@@ -406,9 +462,11 @@ impl<T: From<App>> Default for AppBuilder<T> {
 
 impl<T> std::fmt::Debug for AppBuilder<T> {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        let provider = self.provider.as_deref().map(without_credentials);
+        let bases: Vec<_> = self.bases.iter().map(|b| without_credentials(b)).collect();
         f.debug_struct("AppBuilder")
-            .field("provider", &self.provider)
-            .field("bases", &self.bases)
+            .field("provider", &provider)
+            .field("bases", &bases)
             .field("callback", &self.callback)
             .field("login", &self.login)
             .field("logout", &self.logout)
@@ -416,7 +474,7 @@ impl<T> std::fmt::Debug for AppBuilder<T> {
     }
 }
 
-fn check_path(name: &'static str, path: &str) -> Result<(), CasError> {
+fn check_path(name: &'static str, path: &str, written: &str) -> Result<(), CasError> {
     let plain = |b: u8| b.is_ascii_alphanumeric() || b"-._~/".contains(&b);
     let segments_fit = !path.split('/').any(|s| matches!(s, "." | "..")) && !path.contains("//");
     if path.len() > 1 && path.starts_with('/') && path.bytes().all(plain) && segments_fit {
@@ -424,7 +482,7 @@ fn check_path(name: &'static str, path: &str) -> Result<(), CasError> {
     }
     Err(CasError::setting(
         name,
-        path,
+        written,
         "it is not a plain path of its own",
         "begin with / and use letters, digits and - . _ ~ only, such as /cas/callback",
     ))

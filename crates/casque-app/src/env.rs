@@ -1,10 +1,10 @@
 //! Settings from the environment or a `.env` file, as the seed has them.
 
-use std::collections::BTreeMap;
 use std::path::Path;
 
 use url::Url;
 
+use crate::dotenv::Dotenv;
 use crate::error::CasError;
 
 /// The settings an application is usually given: `CAS_PROVIDER`, `SERVICE_URL` and `LOGIN_URL`.
@@ -38,22 +38,19 @@ impl Settings {
     ///
     /// [`CasError`] naming the setting, its value and what to change.
     pub fn from_env() -> Result<Self, CasError> {
-        let file = match std::fs::read_to_string(Path::new(".env")) {
-            Ok(text) => text,
-            Err(error) if error.kind() == std::io::ErrorKind::NotFound => String::new(),
-            Err(error) => {
-                return Err(CasError::setting(
-                    ".env",
-                    "",
-                    &format!("the file cannot be read: {error}"),
-                    "make it a readable text file in UTF-8, or remove it",
-                ));
-            }
+        let file = match std::fs::read(Path::new(".env")) {
+            Ok(bytes) => Dotenv::parse(&String::from_utf8_lossy(&bytes)),
+            Err(error) if error.kind() == std::io::ErrorKind::NotFound => Dotenv::default(),
+            Err(error) => Dotenv::unreadable(&error),
         };
-        Self::parse(&file, |name| std::env::var(name).ok())
+        Self::of(&file, |name| std::env::var(name).ok())
     }
 
-    /// Reads the text of a `.env` file; `environment` wins where it has a value.
+    /// Reads the text of a `.env` file; `environment` wins where it has a value, and one that is
+    /// empty is none.
+    ///
+    /// Lines that cannot be read, of whatever the file holds besides, matter only where a needed
+    /// setting is missing: the error names them then, without their text.
     ///
     /// # Errors
     ///
@@ -62,19 +59,23 @@ impl Settings {
         file: &str,
         environment: impl Fn(&str) -> Option<String>,
     ) -> Result<Self, CasError> {
-        let file = parse_dotenv(file)?;
+        Self::of(&Dotenv::parse(file), environment)
+    }
+
+    fn of(file: &Dotenv, environment: impl Fn(&str) -> Option<String>) -> Result<Self, CasError> {
         let lookup = |name: &str| {
+            let said =
+                |value: &str| Some(value.trim().to_owned()).filter(|value| !value.is_empty());
             environment(name)
-                .or_else(|| file.get(name).cloned())
-                .map(|value| value.trim().to_owned())
-                .filter(|value| !value.is_empty())
+                .and_then(|value| said(without_quotes(value.trim())))
+                .or_else(|| said(file.values.get(name)?))
         };
         let required = |name: &'static str, example: &str| {
             lookup(name).ok_or_else(|| {
                 CasError::setting(
                     name,
                     "",
-                    "it is not set",
+                    &format!("it is not set{}", file.told_faults()),
                     &format!(
                         "set it in the environment or in .env, for example {name}=\"{example}\""
                     ),
@@ -84,6 +85,16 @@ impl Settings {
         let provider = required("CAS_PROVIDER", "https://cas.example.org/cas")?;
         let service = required("SERVICE_URL", "https://app.example.org")?;
         let login = lookup("LOGIN_URL");
+        if login.is_none()
+            && let Some(fault) = file.fault_of("LOGIN_URL")
+        {
+            return Err(CasError::setting(
+                "LOGIN_URL",
+                "",
+                &format!("it cannot be read in .env, {fault}"),
+                "write LOGIN_URL=\"https://app.example.org/login\"",
+            ));
+        }
 
         let provider = plain_url("CAS_PROVIDER", &provider)?;
         let (base, login_path) = own_addresses(&service, login.as_deref())?;
@@ -117,14 +128,15 @@ impl Settings {
 /// strict CAS server refuses. What was meant is one service, the login page of that application.
 fn own_addresses(service: &str, login: Option<&str>) -> Result<(String, String), CasError> {
     let service_url = plain_url("SERVICE_URL", service)?;
+    let prefix = service_url.path().trim_end_matches('/');
     let Some(login) = login else {
-        let path = service_url.path().trim_end_matches('/');
-        return Ok(match path {
-            "" => (origin_of(&service_url), "/login".to_owned()),
-            path => (origin_of(&service_url), path.to_owned()),
-        });
+        return Ok((
+            format!("{}{prefix}", origin_of(&service_url)),
+            "/login".to_owned(),
+        ));
     };
-    let login_url = plain_url("LOGIN_URL", login)?;
+    let absolute = relative_login(login, &origin_of(&service_url), prefix);
+    let login_url = plain_url("LOGIN_URL", absolute.as_deref().unwrap_or(login))?;
     if service_url.origin() != login_url.origin() {
         return Err(CasError::TwoOrigins {
             service_url: service.to_owned(),
@@ -145,8 +157,7 @@ fn own_addresses(service: &str, login: Option<&str>) -> Result<(String, String),
             ),
         ));
     }
-    let prefix = service_url.path().trim_end_matches('/');
-    if prefix == login_path {
+    if prefix == login_path.trim_end_matches('/') {
         return Ok((origin_of(&service_url), login_path.to_owned()));
     }
     match login_path.strip_prefix(prefix) {
@@ -167,6 +178,21 @@ fn own_addresses(service: &str, login: Option<&str>) -> Result<(String, String),
     }
 }
 
+/// The absolute URL of a `LOGIN_URL` that is a path: from the application's address, or from its
+/// host where the path repeats the prefix. A host without a scheme is no path.
+fn relative_login(login: &str, origin: &str, prefix: &str) -> Option<String> {
+    let first = login.split('/').next().unwrap_or_default();
+    if login.starts_with("//") || first.contains(['.', ':']) {
+        return None;
+    }
+    let path = format!("/{}", login.trim_start_matches('/'));
+    let repeats = path
+        .strip_prefix(prefix)
+        .is_some_and(|rest| rest.is_empty() || rest.starts_with('/'));
+    let prefix = if repeats { "" } else { prefix };
+    Some(format!("{origin}{prefix}{path}"))
+}
+
 fn difference(service: &Url, login: &Url) -> String {
     if service.scheme() != login.scheme() {
         format!("{} and {}", service.scheme(), login.scheme())
@@ -184,7 +210,11 @@ fn difference(service: &Url, login: &Url) -> String {
 
 /// An absolute http(s) URL without credentials, query or fragment.
 fn plain_url(name: &'static str, value: &str) -> Result<Url, CasError> {
-    let example = "write it as in https://app.example.org/login";
+    let example = match name {
+        "CAS_PROVIDER" => "write it as in https://cas.example.org/cas",
+        "SERVICE_URL" => "write it as in https://app.example.org",
+        _ => "write it as in https://app.example.org/login",
+    };
     let url = Url::parse(value)
         .map_err(|error| CasError::setting(name, value, &format!("not a URL: {error}"), example))?;
     let fault = if !matches!(url.scheme(), "http" | "https") {
@@ -207,82 +237,11 @@ fn without_slash(text: &str) -> &str {
     text.trim_end_matches('/')
 }
 
-/// Reads `NAME=value` lines: blank lines, `#` comments, an `export` in front, single quotes
-/// (literal) and double quotes (with `\n`, `\"`, `\\`, `\$`). A later line wins.
-fn parse_dotenv(text: &str) -> Result<BTreeMap<String, String>, CasError> {
-    let mut found = BTreeMap::new();
-    for (index, line) in text.trim_start_matches('\u{feff}').lines().enumerate() {
-        let line = line.trim();
-        if line.is_empty() || line.starts_with('#') {
-            continue;
-        }
-        let line = line
-            .strip_prefix("export")
-            .filter(|rest| rest.starts_with([' ', '\t']))
-            .map_or(line, str::trim_start);
-        // The line's text stays out of the message: it may hold a secret of the application.
-        let fault = |what: &str| {
-            CasError::setting(
-                ".env",
-                "",
-                &format!("line {}: {what}", index + 1),
-                "write NAME=value or NAME=\"value\", one a line",
-            )
-        };
-        let (name, value) = line
-            .split_once('=')
-            .ok_or_else(|| fault("there is no `=`"))?;
-        let name = name.trim();
-        let named = |c: char| c.is_ascii_alphanumeric() || matches!(c, '_' | '.' | '-');
-        if name.is_empty() || !name.chars().all(named) {
-            return Err(fault("the name before `=` is not a setting's name"));
-        }
-        let value = value_of(value.trim()).ok_or_else(|| fault("a quote is not closed"))?;
-        found.insert(name.to_owned(), value);
-    }
-    Ok(found)
-}
-
-fn value_of(text: &str) -> Option<String> {
-    match text.chars().next() {
-        Some('\'') => {
-            let (value, rest) = text[1..].split_once('\'')?;
-            nothing_after(rest).then(|| value.to_owned())
-        }
-        Some('"') => {
-            let mut value = String::new();
-            let mut chars = text[1..].char_indices();
-            while let Some((at, c)) = chars.next() {
-                match c {
-                    '"' => return nothing_after(&text[1 + at + 1..]).then_some(value),
-                    '\\' => match chars.next()?.1 {
-                        'n' => value.push('\n'),
-                        escaped @ ('"' | '\\' | '$') => value.push(escaped),
-                        other => value.extend(['\\', other]),
-                    },
-                    c => value.push(c),
-                }
-            }
-            None
-        }
-        _ => {
-            let comment = text.find(" #").or_else(|| text.find("\t#"));
-            let value = comment.map_or(text, |at| &text[..at]);
-            Some(
-                if value.starts_with('#') {
-                    ""
-                } else {
-                    value.trim_end()
-                }
-                .to_owned(),
-            )
-        }
-    }
-}
-
-fn nothing_after(rest: &str) -> bool {
-    let rest = rest.trim_start();
-    rest.is_empty() || rest.starts_with('#')
+fn without_quotes(text: &str) -> &str {
+    ['"', '\'']
+        .into_iter()
+        .find_map(|quote| text.strip_prefix(quote)?.strip_suffix(quote))
+        .unwrap_or(text)
 }
 
 #[cfg(test)]
@@ -371,10 +330,29 @@ mod tests {
                 Ok(("https://a.org", "/login")),
             ),
             ("https://a.org", "", Ok(("https://a.org", "/login"))),
+            ("https://a.org/w/", "", Ok(("https://a.org/w", "/login"))),
+            ("https://a.org/", "", Ok(("https://a.org", "/login"))),
+            ("https://a.org", "/in", Ok(("https://a.org", "/in"))),
+            ("https://a.org/", "in", Ok(("https://a.org", "/in"))),
             (
-                "https://a.org/cas/callback",
-                "",
-                Ok(("https://a.org", "/cas/callback")),
+                "https://a.org/w",
+                "/login",
+                Ok(("https://a.org/w", "/login")),
+            ),
+            (
+                "https://a.org/w",
+                "/w/login",
+                Ok(("https://a.org/w", "/login")),
+            ),
+            ("https://a.org/w", "/ww", Ok(("https://a.org/w", "/ww"))),
+            ("https://a.org", "/", Err("it is the homepage")),
+            ("https://a.org", "//a.org/login", Err("LOGIN_URL")),
+            ("https://a.org", "a.org/login", Err("LOGIN_URL")),
+            ("https://a.org", "/login?x=1", Err("a query or a fragment")),
+            (
+                "https://a.org/login",
+                "https://a.org/login/",
+                Ok(("https://a.org", "/login/")),
             ),
             (
                 "https://a.org/w",
@@ -423,31 +401,80 @@ mod tests {
         })
         .unwrap();
         assert_eq!(settings.provider(), "https://two.org/cas");
+        for (value, provider) in [
+            ("", "https://one.org"),
+            (" ", "https://one.org"),
+            ("\"\"", "https://one.org"),
+            ("\"https://two.org\"", "https://two.org"),
+        ] {
+            let settings = Settings::parse(file, |_| Some(value.to_owned()));
+            let provider_only = |name: &str| (name == "CAS_PROVIDER").then(|| value.to_owned());
+            assert_eq!(
+                Settings::parse(file, provider_only).unwrap().provider(),
+                provider
+            );
+            assert_eq!(settings.is_ok(), provider == "https://one.org", "{value}");
+        }
     }
 
+    /// Issue 2, item 6: what is meant is taken, whatever else the file holds.
     #[test]
-    fn dotenv_forms() {
-        let rows = [
-            ("A=b", Some("b")),
-            ("export A=b", Some("b")),
-            ("export\tA = b ", Some("b")),
-            ("A='b # c'", Some("b # c")),
-            ("A=\"b \\\"c\\\" \\\\ \\n\" # d", Some("b \"c\" \\ \n")),
-            ("A=b # c", Some("b")),
-            ("A=b#c", Some("b#c")),
-            ("A=", Some("")),
-            ("A=#c", Some("")),
-            ("# A=b", None),
-            ("A=1\nA=2\r", Some("2")),
-            ("\u{feff}A=b\r\n", Some("b")),
-        ];
-        for (text, expected) in rows {
-            let found = parse_dotenv(text).unwrap();
-            assert_eq!(found.get("A").map(String::as_str), expected, "{text:?}");
+    fn other_lines_do_not_matter() {
+        let file = "bare word\n\
+            KEY=\"-----BEGIN PRIVATE KEY-----\nMIIEabc+/x==\nCAS_PROVIDER=no\n-----END-----\"\n\
+            CAS_PROVIDER = 'https://cas.example.org/' # ours\r\n\
+            OPEN=\"not closed\n\
+            export SERVICE_URL=https://a.org # ours\r\n\
+            -----BEGIN CERTIFICATE-----\nMIIEabc+/x==\n-----END CERTIFICATE-----\n\
+            ODD='it's'\n\
+            LOGIN_URL=\"/in\"";
+        let settings = parse(file).unwrap();
+        assert_eq!(settings.provider(), "https://cas.example.org");
+        assert_eq!(settings.base(), "https://a.org");
+        assert_eq!(settings.login_path(), "/in");
+        // Their faults are told where something is missing, their text never.
+        let text = parse(&file.replace("SERVICE_URL", "SERVICE"))
+            .unwrap_err()
+            .to_string();
+        for part in [
+            "SERVICE_URL: it is not set",
+            "line 1: there is no `=`",
+            "line 7: something",
+        ] {
+            assert!(text.contains(part), "{part} in {text}");
         }
-        for text in ["A", "=b", "A b=c", "A='b", "A=\"b", "A=\"b\\", "A='b' c"] {
-            let error = parse_dotenv(text).unwrap_err().to_string();
-            assert!(error.contains("line 1"), "{text:?}: {error}");
+        for secret in ["bare", "MIIE", "not closed", "it's"] {
+            assert!(!text.contains(secret), "{text}");
+        }
+        // A login page that was given and cannot be read is not guessed.
+        let text = parse(&file.replace("\"/in\"", "\"/in"))
+            .unwrap_err()
+            .to_string();
+        assert!(
+            text.contains("LOGIN_URL: it cannot be read in .env, line 13"),
+            "{text}"
+        );
+    }
+
+    /// No message repeats a password (S-017).
+    #[test]
+    fn credentials_are_not_told() {
+        let good = "https://a.org";
+        for bad in [
+            "https://user:s3cret@a.org/x",
+            "https://user:s3c/s3cret@a.org",
+            "https://user:s3cret@a.org:99999",
+            "ftp://user:s3cret@a.org",
+            "user:s3cret@a.org",
+            "https:user:s3cret@a.org",
+        ] {
+            for (provider, service, login) in [(bad, good, ""), (good, bad, ""), (good, good, bad)]
+            {
+                let error = three(provider, service, login).unwrap_err();
+                let text = format!("{error} {error:?}");
+                assert!(!text.contains("s3c") && !text.contains("user:"), "{text}");
+                assert!(text.contains("a.org"), "{text}");
+            }
         }
     }
 }

@@ -48,10 +48,30 @@ impl CasError {
     pub(crate) fn setting(name: &'static str, value: &str, fault: &str, fix: &str) -> Self {
         Self::Setting {
             name,
-            value: value.to_owned(),
+            value: without_credentials(value),
             fault: fault.to_owned(),
             fix: fix.to_owned(),
         }
+    }
+}
+
+/// A setting's value for people to read: without user name and password, which some write into
+/// URLs (S-017). What cannot be read as a URL loses everything before its last `@`.
+pub(crate) fn without_credentials(value: &str) -> String {
+    let plain =
+        |url: url::Url| url.has_host() && url.username().is_empty() && url.password().is_none();
+    match value.rsplit_once('@') {
+        Some((before, after)) if !url::Url::parse(value).is_ok_and(plain) => {
+            let scheme = before.split_once("://").map_or("", |(scheme, _)| scheme);
+            let is_scheme = !scheme.is_empty() && scheme.bytes().all(|b| b.is_ascii_alphabetic());
+            let scheme = if is_scheme {
+                format!("{scheme}://")
+            } else {
+                String::new()
+            };
+            format!("{scheme}…@{after}")
+        }
+        _ => value.to_owned(),
     }
 }
 

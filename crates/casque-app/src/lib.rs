@@ -42,6 +42,7 @@ mod app;
 mod builder;
 mod cookie;
 mod decide;
+mod dotenv;
 mod env;
 mod error;
 mod keys;

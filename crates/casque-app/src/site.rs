@@ -42,14 +42,16 @@ pub(crate) struct Site {
 }
 
 impl Site {
+    /// `name` is what the base is called by whoever wrote it.
     pub(crate) fn new(
+        name: &'static str,
         base: &str,
         callback: &str,
         landing: &str,
         cookie_name: &str,
         prefix_in_requests: PathPrefix,
     ) -> Result<Self, CasError> {
-        let fail = |fault: &str, fix: &str| CasError::setting("service base", base, fault, fix);
+        let fail = |fault: &str, fix: &str| CasError::setting(name, base, fault, fix);
         let fix = "give the address that browsers use, such as https://app.example.org or \
                    https://example.org/app";
         let url = Url::parse(base).map_err(|error| fail(&format!("not a URL: {error}"), fix))?;
@@ -252,7 +254,7 @@ mod tests {
     use super::*;
 
     fn site(base: &str, prefix: PathPrefix) -> Site {
-        Site::new(base, "/login", "/", "casque", prefix).unwrap()
+        Site::new("service base", base, "/login", "/", "casque", prefix).unwrap()
     }
 
     #[test]
@@ -325,8 +327,17 @@ mod tests {
             "https://a.org/?x",
             "https://u@a.org",
         ] {
-            let error = Site::new(base, "/login", "/", "casque", PathPrefix::Either).unwrap_err();
-            assert!(error.to_string().contains(base), "{error}");
+            let error = Site::new(
+                "service base",
+                base,
+                "/login",
+                "/",
+                "casque",
+                PathPrefix::Either,
+            )
+            .unwrap_err();
+            let told = base.replace("u@", "…@");
+            assert!(error.to_string().contains(&told), "{error}");
         }
         assert_eq!(
             site("https://a.org", PathPrefix::Either).cookies.session,
@@ -340,9 +351,16 @@ mod tests {
         let uri: Uri = "/".parse().unwrap();
         let hosts_of = |base: &str, host: &str| {
             let headers = HeaderMap::from_iter([(http::header::HOST, host.parse().unwrap())]);
-            Site::new(base, "/login", "/", "casque", PathPrefix::Either)
-                .unwrap()
-                .is_host(&uri, &headers, Version::HTTP_11)
+            Site::new(
+                "service base",
+                base,
+                "/login",
+                "/",
+                "casque",
+                PathPrefix::Either,
+            )
+            .unwrap()
+            .is_host(&uri, &headers, Version::HTTP_11)
         };
         for (base, host, expected) in [
             ("https://a.org", "a.org:443", true),

@@ -84,7 +84,8 @@ async fn a_form_that_never_arrives_gets_408() {
         Body::from_stream(futures_util::stream::unfold(0, move |sent| async move {
             match every {
                 Some(seconds) if sent < 30 => {
-                    tokio::time::sleep(std::time::Duration::from_secs(seconds)).await;
+                    let pause = std::time::Duration::from_secs(seconds);
+                    let _ = tokio::time::timeout(pause, std::future::pending::<()>()).await;
                 }
                 Some(_) => return None,
                 None => std::future::pending().await,

@@ -103,6 +103,9 @@ async fn two_own_addresses() {
 /// Several own addresses on one host: the longest path prefix of the request, R-108 for each.
 #[tokio::test]
 async fn several_own_addresses_on_one_host() {
+    async fn name(user: CasUser) -> String {
+        user.name().to_owned()
+    }
     let lab = Lab::with(|builder| {
         builder
             .service_base("https://example.org/a")
@@ -110,9 +113,6 @@ async fn several_own_addresses_on_one_host() {
             .service_base("https://example.org/a/deep")
             .service_base("https://other.example.org")
     });
-    async fn name(user: CasUser) -> String {
-        user.name().to_owned()
-    }
     let router = Router::new().fallback(name).layer(lab.cas.layer());
     for (host, page, base) in [
         ("example.org", "/a/x?q", "https://example.org/a"),
@@ -291,7 +291,22 @@ fn settings_that_cannot_work() {
             |b| b.provider("http://cas.example.org/cas"),
             "http://cas.example.org/cas",
         ),
-        (|b| b.provider("cas.example.org"), "CAS client"),
+        (
+            |b| b.provider("cas.example.org"),
+            "provider is \"cas.example.org\"",
+        ),
+        (
+            |b| b.provider("https://u:pw@cas.example.org"),
+            "https://…@cas.example.org",
+        ),
+        (
+            |b| b.service_base("https://u:pw@app.example.org"),
+            "https://…@app.example.org",
+        ),
+        (
+            |b| b.login_marker(true).allow_unsolicited(true),
+            "login_marker",
+        ),
         (
             |b| b.service_base("http://app.example.org"),
             "http://app.example.org",
@@ -313,5 +328,54 @@ fn settings_that_cannot_work() {
     for (change, part) in rows {
         let error = build(*change).expect_err(part);
         assert!(error.contains(part), "{part}: {error}");
+        assert!(!error.contains("pw@"), "S-017: {error}");
+    }
+}
+
+/// Settings of the environment are called as they are written there.
+#[test]
+fn settings_are_named_as_they_were_written() {
+    let rows = [
+        (
+            "https://cas.example.org",
+            "https://a.org",
+            "/log%20in",
+            "LOGIN_URL is \"https://a.org/log%20in\"",
+        ),
+        (
+            "https://cas.example.org",
+            "https://a.org",
+            "/logout",
+            "LOGIN_URL is \"https://a.org/logout\"",
+        ),
+        (
+            "https://cas.example.org",
+            "http://a.org",
+            "/login",
+            "SERVICE_URL is \"http://a.org\"",
+        ),
+        (
+            "http://cas.example.org",
+            "https://a.org",
+            "/login",
+            "CAS_PROVIDER is \"http://cas.example.org\"",
+        ),
+        (
+            "cas.example.org",
+            "https://a.org",
+            "/login",
+            "CAS_PROVIDER is \"cas.example.org\"",
+        ),
+    ];
+    for (provider, service, login, expected) in rows {
+        let file = format!("CAS_PROVIDER={provider}\nSERVICE_URL={service}\nLOGIN_URL={login}\n");
+        let error = Settings::parse(&file, |_| None)
+            .and_then(|settings| Cas::from_settings(&settings))
+            .expect_err(expected)
+            .to_string();
+        assert!(error.starts_with(expected), "{expected}: {error}");
+        for inner in ["service base", "callback path", "login path", "provider is"] {
+            assert!(!error.contains(inner), "{error}");
+        }
     }
 }
