@@ -132,7 +132,7 @@ impl Sessions {
             .await
     }
 
-    /// Notes that a service accepted a ticket.
+    /// Notes that a service accepts a ticket, and gives the note as it is kept.
     ///
     /// Call it before the session is looked up for the last time: a session that ends in between
     /// then either finds this note or is found ended.
@@ -141,11 +141,19 @@ impl Sessions {
         id: &str,
         visit: &Visit,
         now: SystemTime,
-    ) -> Result<(), StoreError> {
+    ) -> Result<Vec<u8>, StoreError> {
         let member = serde_json::to_vec(visit).expect("a visit is plain JSON");
         let sealed = self.secret.seal(id, &member);
         self.store
-            .append(&self.visits(id), sealed, now + self.absolute)
+            .append(&self.visits(id), sealed.clone(), now + self.absolute)
+            .await?;
+        Ok(sealed)
+    }
+
+    /// Takes a note back.
+    pub(crate) async fn forget(&self, id: &str, sealed: &[u8]) -> Result<(), StoreError> {
+        self.store
+            .remove_member(&self.visits(id), sealed)
             .await
             .map(drop)
     }

@@ -28,6 +28,12 @@ pub(super) struct Refusal {
     pub(super) words: &'static str,
 }
 
+/// The ticket outlived its session.
+pub(super) const SESSION_ENDED: Refusal = Refusal {
+    code: Code::InvalidTicket,
+    words: "The session of this ticket has ended.",
+};
+
 /// The codes this server gives on validation (section 11).
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Code {
@@ -143,7 +149,7 @@ pub(super) fn judge<'a>(question: &Question, known: Known<'a>) -> Result<Accepte
         );
     };
     let Some(session) = known.session else {
-        return refuse(Code::InvalidTicket, "The session of this ticket has ended.");
+        return Err(SESSION_ENDED);
     };
     if question.ticket.kind() == TicketKind::Proxy {
         return refuse(

@@ -9,11 +9,12 @@ use casque_proto::{Assertion, Cas1Response, Endpoint, Failure, Format, ServiceRe
 use casque_store::StoreError;
 use http::{Method, StatusCode, Uri};
 
-use self::decide::{Accepted, Code, Known, Question, Refusal, format, judge};
+use self::decide::{Accepted, Code, Known, Question, Refusal, SESSION_ENDED, format, judge};
 use crate::{
     http::{Parameters, content, method_not_allowed},
     sso::Visit,
     state::State,
+    tickets::Grant,
 };
 
 type Shared = extract::State<Arc<State>>;
@@ -103,20 +104,10 @@ async fn take_and_judge(
 ) -> Result<Result<Told, Refusal>, StoreError> {
     // Taken first and judged afterwards: whatever the outcome, no second attempt (S-006).
     let grant = state.tickets.take(&question.ticket).await?;
-    let mut session = None;
-    if let Some(grant) = &grant {
-        if question.is_about(grant) {
-            let visit = Visit {
-                ticket: question.ticket.secret().to_owned(),
-                service: grant.url.clone(),
-            };
-            state
-                .sessions
-                .note(&grant.session, &visit, state.clock.now())
-                .await?;
-        }
-        session = state.sessions.by_id(&grant.session).await?;
-    }
+    let session = match &grant {
+        Some(grant) => state.sessions.by_id(&grant.session).await?,
+        None => None,
+    };
     let person = session
         .as_ref()
         .and_then(|session| state.people.find(&session.user))
@@ -130,7 +121,30 @@ async fn take_and_judge(
             .and_then(|url| state.services.find(url)),
         person: person.as_ref(),
     };
-    Ok(judge(question, known).map(|accepted| tell(question.endpoint, accepted)))
+    let accepted = match judge(question, known) {
+        Ok(accepted) => accepted,
+        Err(refusal) => return Ok(Err(refusal)),
+    };
+    if !remember(state, question, accepted.grant).await? {
+        return Ok(Err(SESSION_ENDED));
+    }
+    Ok(Ok(tell(question.endpoint, accepted)))
+}
+
+/// Notes the visit, so that the service is told when the session ends. False where the
+/// session has ended meanwhile: a logout that did not find the note is found here.
+async fn remember(state: &State, question: &Question, grant: &Grant) -> Result<bool, StoreError> {
+    let visit = Visit {
+        ticket: question.ticket.secret().to_owned(),
+        service: grant.url.clone(),
+    };
+    let now = state.clock.now();
+    let noted = state.sessions.note(&grant.session, &visit, now).await?;
+    if state.sessions.by_id(&grant.session).await?.is_some() {
+        return Ok(true);
+    }
+    state.sessions.forget(&grant.session, &noted).await?;
+    Ok(false)
 }
 
 /// What the service learns (S-066); answers of CAS 1 and 2 carry no attributes.

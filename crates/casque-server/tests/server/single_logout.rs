@@ -11,7 +11,7 @@ use tokio::{
     sync::mpsc::{UnboundedReceiver, UnboundedSender, unbounded_channel},
 };
 
-use crate::house::{House, PASSWORD, Setup};
+use crate::house::{House, PASSWORD, Setup, code, encode};
 
 /// A service that listens.
 struct Target {
@@ -93,6 +93,44 @@ async fn each_validated_ticket_is_told_once() {
     browser.get("/logout").await;
     house.server.finish_logout_messages().await;
     assert!(target.tickets().is_empty(), "nothing twice");
+}
+
+#[tokio::test]
+async fn tickets_whose_validation_is_refused_are_not_told() {
+    //
+    let mut target = Target::open().await;
+    let service = target.url.clone();
+    let house = house();
+    let mut browser = house.signed_in("alice").await;
+    for (extra, refusal) in [
+        ("&renew=true", "INVALID_TICKET"),
+        (
+            "&pgtUrl=https%3A%2F%2Fapp.example.org%2Fpgt",
+            "UNAUTHORIZED_SERVICE_PROXY",
+        ),
+    ] {
+        let ticket = browser.ticket_for(&service).await;
+        let path = format!(
+            "/serviceValidate?service={}&ticket={ticket}{extra}",
+            encode(&service)
+        );
+        let answer = house.browser().ask(&path).await;
+        assert_eq!(code(&answer.body), Some(refusal), "{extra}");
+    }
+    let told = browser.ticket_for(&service).await;
+    let late = browser.ticket_for(&service).await;
+    let validate = async |ticket: &str| {
+        let browser = house.browser();
+        browser.validate("serviceValidate", &service, ticket).await
+    };
+    assert_eq!(code(&validate(&told).await.body), None);
+    browser.get("/logout").await;
+    house.server.finish_logout_messages().await;
+    let ended = validate(&late).await;
+    assert_eq!(code(&ended.body), Some("INVALID_TICKET"));
+    browser.get("/logout").await;
+    house.server.finish_logout_messages().await;
+    assert_eq!(target.tickets(), [told], "exactly one");
 }
 
 #[tokio::test]
