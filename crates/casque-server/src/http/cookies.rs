@@ -58,20 +58,25 @@ impl Cookies {
         let mut pairs = 0;
         let mut found = None;
         for header in headers.get_all(COOKIE) {
-            for pair in header.to_str().ok()?.split(';') {
+            // Bytes, not text: another application on the host may have set any (S-078).
+            for pair in header.as_bytes().split(|byte| *byte == b';') {
                 pairs += 1;
                 if pairs > MAX_PAIRS {
                     return None;
                 }
-                if let Some((key, value)) = pair.trim_matches(' ').split_once('=')
-                    && key == name
+                let value = pair
+                    .trim_ascii()
+                    .strip_prefix(name.as_bytes())
+                    .and_then(|rest| rest.strip_prefix(b"="));
+                if let Some(value) = value
                     && found.replace(value).is_some()
                 {
                     return None;
                 }
             }
         }
-        found.filter(|value| !value.is_empty() && value.len() <= 512 && !value.contains('"'))
+        let value = std::str::from_utf8(found?).ok()?;
+        (!value.is_empty() && value.len() <= 512 && !value.contains('"')).then_some(value)
     }
 
     /// `Set-Cookie` that lives as long as the browser, or for `max_age` seconds.
@@ -118,6 +123,22 @@ mod tests {
         assert_eq!(cookies.read(&sent("TGC=x"), Cookie::Tgc), None);
         assert_eq!(cookies.read(&sent("__host-TGC=x"), Cookie::Tgc), None);
         assert_eq!(cookies.read(&sent("__Host-TGC=\"x\""), Cookie::Tgc), None);
+    }
+
+    #[test]
+    fn other_cookies_may_hold_any_byte() {
+        // S-078, S-079
+        let read = |bytes: &[u8]| {
+            let mut headers = HeaderMap::new();
+            headers.insert(COOKIE, HeaderValue::from_bytes(bytes).expect("header"));
+            Cookies::new(true)
+                .read(&headers, Cookie::Tgc)
+                .map(str::to_owned)
+        };
+        assert_eq!(read(b"x=\xe9; __Host-TGC=v; y=\xff").as_deref(), Some("v"));
+        assert_eq!(read(b"__Host-TGC=v; __Host-TGC=\xe9"), None);
+        assert_eq!(read(b"__Host-TGC=\xe9"), None);
+        assert_eq!(read(b"__Host-TGC\xe9=v"), None);
     }
 
     #[test]
