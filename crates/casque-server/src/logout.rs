@@ -11,8 +11,8 @@ use http::{HeaderMap, Method, StatusCode, header::SET_COOKIE};
 
 use crate::{
     http::{
-        BodyError, Cookie, Failure, Parameters, is_navigation, method_not_allowed, page, read_form,
-        redirect,
+        BodyError, Cookie, Failure, Parameters, is_form_navigation, is_navigation,
+        method_not_allowed, page, read_form, redirect,
     },
     pages::{Continue, Field, Page},
     state::State,
@@ -50,15 +50,12 @@ pub(crate) async fn logout(
 
 /// Whether a person wants to log out, as opposed to an image or a script on some page (S-051).
 fn is_meant(method: &Method, headers: &HeaderMap) -> bool {
-    if method == Method::POST {
-        // Another site's form comes without the cookie (SameSite), so a post that a browser does
-        // not call anything else is meant.
-        return headers
-            .get("sec-fetch-mode")
-            .is_none_or(|mode| mode == "navigate")
-            && !headers.contains_key("x-requested-with");
+    match *method {
+        // Another site's form comes without the cookie (SameSite).
+        Method::POST => is_form_navigation(headers),
+        Method::GET => is_navigation(headers),
+        _ => false,
     }
-    method == Method::GET && is_navigation(headers)
 }
 
 async fn end(

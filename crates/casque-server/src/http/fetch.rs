@@ -4,31 +4,52 @@ use http::HeaderMap;
 use http::header::ACCEPT;
 use http::header::ORIGIN;
 
-/// Whether a person follows a link or submits a form, as opposed to an image or a script.
+/// Whether a request to log out comes from a person who follows a link or submits a form, as
+/// opposed to an image, a frame or a script on some page.
 ///
-/// `Sec-Fetch-Mode` decides where it is sent. Without it, `Sec-Fetch-Dest` must not name a
-/// subresource, there is no `X-Requested-With`, and `Accept` names `text/html`; a request without
-/// any `Accept` comes from no browser and counts as a navigation too.
+/// Where the browser says what it is doing, that decides: `Sec-Fetch-Mode` must be `navigate` and
+/// `Sec-Fetch-Dest` must be `document`, each where it is sent. Without both headers there must be
+/// no `X-Requested-With`, and `Accept` is absent, names `text/html`, or is exactly `*/*`: tools
+/// such as curl send that, and so do old browsers for scripts. Those come without the cookie from
+/// another site (`SameSite=Lax`) and end nothing.
 pub(crate) fn is_navigation(headers: &HeaderMap) -> bool {
-    if let Some(mode) = headers.get("sec-fetch-mode") {
-        return mode == "navigate";
+    match is_declared_navigation(headers) {
+        Some(declared) => declared,
+        None => !headers.contains_key("x-requested-with") && accepts_a_page(headers),
     }
-    if headers
-        .get("sec-fetch-dest")
-        .is_some_and(|dest| dest != "document")
-    {
-        return false;
+}
+
+/// The same for a form post, whose `Accept` says nothing: it cannot be an image.
+pub(crate) fn is_form_navigation(headers: &HeaderMap) -> bool {
+    is_declared_navigation(headers).unwrap_or(!headers.contains_key("x-requested-with"))
+}
+
+/// What `Sec-Fetch-Mode` and `Sec-Fetch-Dest` say; none where neither is sent.
+fn is_declared_navigation(headers: &HeaderMap) -> Option<bool> {
+    let modes = headers.get_all("sec-fetch-mode").iter();
+    let destinations = headers.get_all("sec-fetch-dest").iter();
+    let says_yes = modes
+        .map(|mode| mode == "navigate")
+        .chain(destinations.map(|destination| destination == "document"));
+    says_yes.reduce(|all, one| all && one)
+}
+
+fn accepts_a_page(headers: &HeaderMap) -> bool {
+    let lines: Option<Vec<&str>> = headers
+        .get_all(ACCEPT)
+        .iter()
+        .map(|line| line.to_str().ok())
+        .collect();
+    match lines.as_deref() {
+        Some([]) => true,
+        Some([line]) if line.trim() == "*/*" => true,
+        Some(lines) => lines
+            .iter()
+            .flat_map(|line| line.split(','))
+            .filter_map(|range| range.split(';').next())
+            .any(|range| range.trim().eq_ignore_ascii_case("text/html")),
+        None => false,
     }
-    if headers.contains_key("x-requested-with") {
-        return false;
-    }
-    let mut accepts = headers.get_all(ACCEPT).iter().peekable();
-    accepts.peek().is_none()
-        || accepts.any(|accept| {
-            accept
-                .to_str()
-                .is_ok_and(|text| text.to_ascii_lowercase().contains("text/html"))
-        })
 }
 
 /// Whether a form post comes from the server's own page, as far as the browser tells.
@@ -68,22 +89,65 @@ mod tests {
 
     #[test]
     fn navigations() {
-        assert!(is_navigation(&headers(&[("sec-fetch-mode", "navigate")])));
-        assert!(!is_navigation(&headers(&[
-            ("sec-fetch-mode", "no-cors"),
-            ("accept", "text/html")
-        ])));
-        assert!(!is_navigation(&headers(&[("sec-fetch-dest", "image")])));
-        assert!(is_navigation(&headers(&[(
+        // R-066, S-051
+        for (expected, pairs) in [
+            (true, &[("sec-fetch-mode", "navigate")][..]),
+            (true, &[("sec-fetch-dest", "document")]),
+            (
+                true,
+                &[
+                    ("sec-fetch-mode", "navigate"),
+                    ("sec-fetch-dest", "document"),
+                ],
+            ),
+            (
+                false,
+                &[("sec-fetch-mode", "navigate"), ("sec-fetch-dest", "iframe")],
+            ),
+            (
+                false,
+                &[
+                    ("sec-fetch-mode", "no-cors"),
+                    ("sec-fetch-dest", "document"),
+                ],
+            ),
+            (
+                false,
+                &[("sec-fetch-mode", "no-cors"), ("accept", "text/html")],
+            ),
+            (false, &[("sec-fetch-dest", "image")]),
+            (false, &[("sec-fetch-dest", "empty"), ("accept", "*/*")]),
+            (
+                false,
+                &[("sec-fetch-dest", "document"), ("sec-fetch-dest", "script")],
+            ),
+            (true, &[]),
+            (true, &[("accept", "*/*")]),
+            (true, &[("accept", "text/html,*/*;q=0.8")]),
+            (true, &[("accept", "application/xml, TEXT/HTML;q=0.9")]),
+            (false, &[("accept", "image/avif,image/webp,*/*;q=0.8")]),
+            (false, &[("accept", "*/*"), ("accept", "image/png")]),
+            (false, &[("accept", "application/json")]),
+            (false, &[("accept", "text/html-ish")]),
+            (false, &[("accept", "text/html"), ("x-requested-with", "x")]),
+            (false, &[("x-requested-with", "x")]),
+        ] {
+            assert_eq!(is_navigation(&headers(pairs)), expected, "{pairs:?}");
+        }
+    }
+
+    #[test]
+    fn form_navigations() {
+        assert!(is_form_navigation(&headers(&[(
             "accept",
-            "text/html,*/*;q=0.8"
+            "application/json"
         )])));
-        assert!(!is_navigation(&headers(&[("accept", "image/avif,*/*")])));
-        assert!(!is_navigation(&headers(&[
-            ("accept", "text/html"),
-            ("x-requested-with", "x")
+        assert!(!is_form_navigation(&headers(&[("x-requested-with", "x")])));
+        assert!(!is_form_navigation(&headers(&[("sec-fetch-mode", "cors")])));
+        assert!(!is_form_navigation(&headers(&[
+            ("sec-fetch-mode", "navigate"),
+            ("sec-fetch-dest", "iframe")
         ])));
-        assert!(is_navigation(&headers(&[])));
     }
 
     #[test]

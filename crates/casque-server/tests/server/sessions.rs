@@ -2,7 +2,10 @@
 
 use std::time::Duration;
 
-use crate::house::{House, PASSWORD, Setup, code};
+use axum::body::Body;
+use http::Method;
+
+use crate::house::{House, PASSWORD, Setup, code, encode};
 
 const APP: &str = "https://app.example.org/";
 const MINUTE: Duration = Duration::from_mins(1);
@@ -126,4 +129,63 @@ async fn a_login_with_renew_keeps_the_session_until_it_succeeds() {
     assert!(page.is_form());
     browser.submit(&page, "alice", "wrong", None).await;
     assert!(browser.get("/login").await.body.contains("alice"));
+}
+
+#[tokio::test]
+async fn people_and_tools_log_out_and_images_do_not() {
+    // R-066, R-069, LO-002, S-051
+    let path = format!("/logout?service={}", encode(APP));
+    for (method, headers, ends) in [
+        (Method::GET, &[("accept", "*/*")][..], true),
+        (Method::GET, &[], true),
+        (Method::POST, &[("accept", "*/*")], true),
+        (
+            Method::GET,
+            &[
+                ("sec-fetch-mode", "navigate"),
+                ("sec-fetch-dest", "document"),
+            ],
+            true,
+        ),
+        (
+            Method::GET,
+            &[("accept", "image/avif,image/webp,image/*,*/*;q=0.8")],
+            false,
+        ),
+        (
+            Method::GET,
+            &[("accept", "*/*"), ("sec-fetch-dest", "script")],
+            false,
+        ),
+        (
+            Method::GET,
+            &[
+                ("accept", "text/html"),
+                ("sec-fetch-mode", "navigate"),
+                ("sec-fetch-dest", "iframe"),
+            ],
+            false,
+        ),
+        (
+            Method::POST,
+            &[("sec-fetch-mode", "cors"), ("sec-fetch-dest", "empty")],
+            false,
+        ),
+        (
+            Method::GET,
+            &[("accept", "*/*"), ("x-requested-with", "XMLHttpRequest")],
+            false,
+        ),
+    ] {
+        let house = House::new();
+        let mut browser = house.signed_in("alice").await;
+        let before = browser.cookies.clone();
+        let answer = browser.send(method, &path, headers, Body::empty()).await;
+        browser.cookies = before;
+        let ended = browser.get("/login").await.is_form();
+        assert_eq!(ended, ends, "{headers:?}");
+        let expected = if ends { (303, Some(APP)) } else { (200, None) };
+        let got = (answer.status.as_u16(), answer.location());
+        assert_eq!(got, expected, "{headers:?}");
+    }
 }
