@@ -106,6 +106,20 @@ impl Parameters {
         Ok(())
     }
 
+    /// The value of one parameter in a query that is refused as a whole; none where it is not given
+    /// or contradicts itself.
+    pub(crate) fn of_refused_query(query: Option<&str>, name: &str) -> Option<String> {
+        let mut values = query
+            .unwrap_or_default()
+            .split('&')
+            .map(|pair| pair.split_once('=').unwrap_or((pair, "")))
+            .filter(|(key, _)| decode(key.as_bytes()) == name.as_bytes())
+            .map(|(_, value)| decode(value.as_bytes()));
+        let first = values.next()?;
+        let agreed = values.all(|value| value == first);
+        agreed.then(|| String::from_utf8_lossy(&first).into_owned())
+    }
+
     fn named(&self, name: &str) -> impl Iterator<Item = &Field> {
         self.fields.iter().filter(move |field| field.name == name)
     }

@@ -65,9 +65,10 @@ const fn refuse<T>(code: Code, words: &'static str) -> Result<T, Refusal> {
 }
 
 /// The format of the answer: what `format` asks for where it can be read, else XML.
-pub(super) fn format(parameters: &Parameters) -> Result<Format, Refusal> {
-    match parameters.text("format") {
+pub(super) fn format(parameter: Option<&str>) -> Result<Format, Refusal> {
+    match parameter {
         None => Ok(Format::Xml),
+        Some(blank) if blank.trim().is_empty() => Ok(Format::Xml),
         Some(format) if format.eq_ignore_ascii_case("XML") => Ok(Format::Xml),
         Some(format) if format.eq_ignore_ascii_case("JSON") => Ok(Format::Json),
         Some(_) => refuse(

@@ -11,7 +11,7 @@ use http::{Method, StatusCode, Uri};
 
 use self::decide::{Accepted, Code, Known, Question, Refusal, SESSION_ENDED, format, judge};
 use crate::{
-    http::{Parameters, content, method_not_allowed},
+    http::{ParameterError, Parameters, content, method_not_allowed},
     sso::Visit,
     state::State,
     tickets::Grant,
@@ -52,7 +52,7 @@ async fn answer(
     }
     let mut wanted = Format::Xml;
     let outcome = match Parameters::from_query(query) {
-        Ok(parameters) => match format(&parameters) {
+        Ok(parameters) => match format(parameters.text("format").as_deref()) {
             Ok(format) => {
                 wanted = format;
                 ask(state, endpoint, &parameters).await
@@ -61,10 +61,20 @@ async fn answer(
             Err(_) if endpoint == Endpoint::Validate => ask(state, endpoint, &parameters).await,
             Err(refusal) => Err(refusal),
         },
-        Err(_) => Err(Refusal {
-            code: Code::InvalidRequest,
-            words: "A parameter is given twice with different values.",
-        }),
+        Err(error) => {
+            // The format is kept where it is not itself what is wrong.
+            let asked = Parameters::of_refused_query(query, "format");
+            wanted = format(asked.as_deref()).unwrap_or(Format::Xml);
+            Err(Refusal {
+                code: Code::InvalidRequest,
+                words: match error {
+                    ParameterError::TooMany => "There are too many parameters.",
+                    ParameterError::Contradiction(_) => {
+                        "A parameter is given twice with different values."
+                    }
+                },
+            })
+        }
     };
     let endpoint_name = endpoint.path();
     match &outcome {

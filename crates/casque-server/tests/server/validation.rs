@@ -301,3 +301,35 @@ async fn failures_of_the_store() {
     let answer = house.browser().validate("validate", APP, &ticket).await;
     assert_eq!(answer.body, "yes\nalice\n", "nothing was spent meanwhile");
 }
+
+#[tokio::test]
+async fn the_format_is_kept_when_something_else_is_wrong() {
+    //
+    let house = House::new();
+    let many = "&x=1".repeat(70);
+    for (query, json) in [
+        ("service=a&service=b&ticket=ST-1&format=JSON", true),
+        ("format=json&ticket=ST-1&ticket=ST-2", true),
+        ("service=a&service=b&format=JSON&format=JSON", true),
+        (&format!("format=JSON{many}"), true),
+        ("service=a&service=b&ticket=ST-1", false),
+        ("service=a&format=JSON&format=XML", false),
+        ("service=a&service=b&format=YAML", false),
+        ("service=a&format=YAML", false),
+    ] {
+        let answer = house
+            .browser()
+            .ask(&format!("/p3/serviceValidate?{query}"))
+            .await;
+        assert_eq!(answer.status, 200, "R-011");
+        let kind = if json {
+            "application/json"
+        } else {
+            "application/xml"
+        };
+        let got = answer.header("content-type").expect("a type");
+        assert!(got.starts_with(kind), "{query}: {got}");
+        assert_eq!(answer.body.starts_with('{'), json, "{query}");
+        assert!(answer.body.contains("INVALID_REQUEST"), "{query}");
+    }
+}
