@@ -90,6 +90,7 @@ impl Server {
             origin: base.origin().ascii_serialization(),
             authority: Authority::of(&base),
             cookies: Cookies::new(base.scheme() == "https"),
+            head_bytes: config.limits.header_bytes,
             form_limits: FormLimits {
                 bytes: config.limits.body_bytes,
                 timeout: config.limits.request_timeout,

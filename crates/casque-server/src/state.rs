@@ -27,6 +27,8 @@ pub(crate) struct State {
     pub(crate) origin: String,
     pub(crate) authority: Authority,
     pub(crate) cookies: Cookies,
+    /// The head of a request, in bytes.
+    pub(crate) head_bytes: usize,
     pub(crate) form_limits: FormLimits,
     /// How long a login form may stay open before it must be loaded again.
     pub(crate) form_lifetime: Duration,

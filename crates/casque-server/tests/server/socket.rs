@@ -110,6 +110,32 @@ async fn two_requests_on_one_connection() {
 }
 
 #[tokio::test]
+async fn a_head_that_is_too_large_is_refused_however_it_arrives() {
+    // S-095
+    let house = House::new();
+    let server = open(&house, None).await;
+    let start = "GET /cas/login HTTP/1.1\r\nHost: cas.example.org\r\nX: ";
+    let head = |bytes: usize| format!("{start}{}\r\n\r\n", "a".repeat(bytes - start.len() - 4));
+    for (bytes, status) in [
+        (32_768, "200"),
+        (32_769, "431"),
+        (33_000, "431"),
+        (45_000, "431"),
+        (60_000, "431"),
+        (120_000, "431"),
+    ] {
+        let (answer, _) = talk(server.address, head(bytes).as_bytes(), false).await;
+        assert_eq!(answer.get(9..12), Some(status), "{bytes}: {answer}");
+    }
+    let long = format!(
+        "GET /cas/login?x={} HTTP/1.1\r\nHost: cas.example.org\r\n\r\n",
+        "a".repeat(40_000)
+    );
+    let (answer, _) = talk(server.address, long.as_bytes(), false).await;
+    assert!(["414", "431"].contains(&&answer[9..12]), "{answer}");
+}
+
+#[tokio::test]
 async fn a_form_that_is_too_large_gets_an_answer() {
     let house = House::new();
     let server = open(&house, None).await;
