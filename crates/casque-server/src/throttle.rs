@@ -5,7 +5,10 @@
 //! looked at in one window. A browser in which this person has logged in before shows a device
 //! cookie and is counted apart, so that nobody can lock someone else out.
 
-use std::time::{Duration, SystemTime, UNIX_EPOCH};
+use std::{
+    iter,
+    time::{Duration, SystemTime, UNIX_EPOCH},
+};
 
 use casque_store::{Key, KeyHasher, SharedStore, StoreError};
 use icu_normalizer::ComposingNormalizerBorrowed;
@@ -45,8 +48,8 @@ pub(crate) struct Attempt {
 pub(crate) struct Who<'a> {
     /// The name as [`canonical_person`] gives it.
     pub(crate) person: &'a str,
-    /// The network of the browser.
-    pub(crate) network: &'a str,
+    /// The network of the browser; none where it is not known, behind a proxy that is not listed.
+    pub(crate) network: Option<&'a str>,
     /// The device, where its cookie is for this person.
     pub(crate) device: Option<&'a str>,
 }
@@ -66,29 +69,10 @@ impl Throttle {
         who: Who<'_>,
         now: SystemTime,
     ) -> Result<Result<Attempt, Duration>, StoreError> {
-        let buckets = match who.device {
-            Some(device) => {
-                let name = [who.person.as_bytes(), b"\0", device.as_bytes()].concat();
-                vec![(
-                    Key::new("fail-device", &name, &self.hasher),
-                    self.limits.per_person,
-                )]
-            }
-            None => vec![
-                (
-                    Key::new("fail-person", who.person.as_bytes(), &self.hasher),
-                    self.limits.per_person,
-                ),
-                (
-                    Key::new("fail-network", who.network.as_bytes(), &self.hasher),
-                    self.limits.per_network,
-                ),
-            ],
-        };
         let mut attempt = Attempt {
             counted: Vec::new(),
         };
-        for (key, limit) in buckets {
+        for (key, limit) in self.buckets(who) {
             let member = member(now + self.limits.window);
             let count = self
                 .store
@@ -103,6 +87,25 @@ impl Throttle {
             }
         }
         Ok(Ok(attempt))
+    }
+
+    /// Where an attempt counts, and how many failures are allowed there.
+    fn buckets(&self, who: Who<'_>) -> Vec<(Key, u32)> {
+        let Limits {
+            per_person,
+            per_network,
+            ..
+        } = self.limits;
+        let key = |kind, name: &[u8]| Key::new(kind, name, &self.hasher);
+        if let Some(device) = who.device {
+            let name = [who.person.as_bytes(), b"\0", device.as_bytes()].concat();
+            return vec![(key("fail-device", &name), per_person)];
+        }
+        let person = (key("fail-person", who.person.as_bytes()), per_person);
+        let network = who
+            .network
+            .map(|network| (key("fail-network", network.as_bytes()), per_network));
+        iter::once(person).chain(network).collect()
     }
 
     /// Takes an attempt back: its password was right, or was never looked at.

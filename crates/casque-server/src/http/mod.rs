@@ -16,5 +16,5 @@ pub(crate) use guard::guard;
 pub(crate) use host::Authority;
 pub(crate) use params::{ParameterError, Parameters};
 pub use peer::Peer;
-pub(crate) use peer::{client_address, network};
+pub(crate) use peer::{client_address, is_unlisted_proxy, network};
 pub(crate) use respond::{Failure, content, method_not_allowed, page, page_with_forms, redirect};

@@ -43,6 +43,23 @@ pub(crate) fn client_address(
     Some(client)
 }
 
+/// Whether the request comes through a proxy on this host that is not listed: everybody shares its
+/// address, and a count for that one would shut everybody out. Nobody from outside is a loopback
+/// peer.
+pub(crate) fn is_unlisted_proxy(
+    peer: Option<Peer>,
+    headers: &HeaderMap,
+    trusted: &[IpNet],
+) -> bool {
+    let Some(Peer(peer)) = peer else {
+        return false;
+    };
+    let address = peer.ip().to_canonical();
+    address.is_loopback()
+        && headers.contains_key("x-forwarded-for")
+        && !trusted.iter().any(|net| net.contains(&address))
+}
+
 /// The network that failed logins are counted for: /24 or /64.
 pub(crate) fn network(address: Option<IpAddr>) -> String {
     match address {
@@ -96,6 +113,32 @@ mod tests {
         );
         assert_eq!(client("10.0.0.1", &["1.1.1.1, nonsense"]), "10.0.0.1");
         assert_eq!(client("10.0.0.1", &[]), "10.0.0.1");
+    }
+
+    #[test]
+    fn unlisted_proxies_are_on_loopback() {
+        // S-060
+        let listed = ["127.0.0.1/32".parse().expect("net")];
+        for (peer, forwarded, trusted, expected) in [
+            ("127.0.0.1:1", true, &[][..], true),
+            ("[::1]:1", true, &[], true),
+            ("[::1]:1", true, &listed, true),
+            ("[::ffff:127.0.0.1]:1", true, &[], true),
+            ("127.0.0.1:1", true, &listed, false),
+            ("127.0.0.1:1", false, &[], false),
+            ("203.0.113.7:1", true, &[], false),
+        ] {
+            let mut headers = HeaderMap::new();
+            if forwarded {
+                headers.insert("x-forwarded-for", "198.51.100.1".parse().expect("header"));
+            }
+            let peer = Peer(peer.parse().expect("address"));
+            assert_eq!(
+                is_unlisted_proxy(Some(peer), &headers, trusted),
+                expected,
+                "{peer:?}"
+            );
+        }
     }
 
     #[test]

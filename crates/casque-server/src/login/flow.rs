@@ -46,11 +46,23 @@ pub(crate) fn issue(state: &State, flow: &str) -> String {
 pub(crate) async fn spend(state: &State, ticket: &[u8], flow: &str) -> Result<bool, StoreError> {
     match check(state, ticket, flow) {
         Some((id, until)) => {
-            let key = Key::new("lt-spent", id.as_bytes(), state.secret.hasher());
+            let key = spent(state, id);
             state.store.create(&key, Vec::new(), until).await
         }
         None => Ok(false),
     }
+}
+
+/// Takes it back, for a ticket whose password was never looked at.
+pub(crate) async fn restore(state: &State, ticket: &[u8], flow: &str) -> Result<(), StoreError> {
+    match check(state, ticket, flow) {
+        Some((id, _)) => state.store.delete(&spent(state, id)).await.map(drop),
+        None => Ok(()),
+    }
+}
+
+fn spent(state: &State, id: &str) -> Key {
+    Key::new("lt-spent", id.as_bytes(), state.secret.hasher())
 }
 
 fn check<'t>(state: &State, ticket: &'t [u8], flow: &str) -> Option<(&'t str, SystemTime)> {

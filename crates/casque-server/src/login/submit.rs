@@ -8,8 +8,8 @@ use http::{HeaderMap, HeaderValue, StatusCode, header::RETRY_AFTER};
 use super::{Form, Wanted, add_cookie, flow, grant, logged_in, refused};
 use crate::{
     http::{
-        Cookie, Failure, Parameters, Peer, client_address, is_own_form, network, read_form,
-        redirect,
+        Cookie, Failure, Parameters, Peer, client_address, is_own_form, is_unlisted_proxy, network,
+        read_form, redirect,
     },
     pages::LoginProblem,
     password::Password,
@@ -34,6 +34,7 @@ pub(super) async fn submit(state: &State, request: Request) -> Result<Response, 
     ) else {
         return Err(Failure::Parameters);
     };
+    let peer = parts.extensions.get::<Peer>().copied();
     let username = String::from_utf8_lossy(username).into_owned();
     let wanted = Wanted::read(state, &parameters)?;
     let attempt = Attempt {
@@ -43,11 +44,8 @@ pub(super) async fn submit(state: &State, request: Request) -> Result<Response, 
         username: &username,
         renew: parameters.flag("renew"),
         gateway: parameters.flag("gateway"),
-        network: network(client_address(
-            parts.extensions.get::<Peer>().copied(),
-            headers,
-            &state.trusted_proxies,
-        )),
+        network: network(client_address(peer, headers, &state.trusted_proxies)),
+        everybodys: is_unlisted_proxy(peer, headers, &state.trusted_proxies),
     };
     if !is_own_form(headers, &state.origin) {
         tracing::info!(network = %attempt.network, "login form from another site refused");
@@ -56,10 +54,7 @@ pub(super) async fn submit(state: &State, request: Request) -> Result<Response, 
     if let Wanted::Refused { text } = &wanted {
         return Ok(refused(state, text));
     }
-    if !attempt.spend_ticket(parameters.only_in_body("lt")).await? {
-        return Ok(attempt.again(StatusCode::FORBIDDEN, LoginProblem::StaleForm));
-    }
-    attempt.judge(password).await
+    attempt.judge(password, parameters.only_in_body("lt")).await
 }
 
 /// One submission of the form, ready to be judged.
@@ -71,6 +66,8 @@ struct Attempt<'a> {
     renew: bool,
     gateway: bool,
     network: String,
+    /// The network is that of a proxy which is not listed, and so of everybody behind it.
+    everybodys: bool,
 }
 
 impl Attempt<'_> {
@@ -82,24 +79,34 @@ impl Attempt<'_> {
         }
     }
 
-    async fn judge(&self, password: &[u8]) -> Result<Response, Failure> {
+    async fn restore_ticket(&self, ticket: Option<&[u8]>) -> Result<(), Failure> {
+        let flow = self.state.cookies.read(self.headers, Cookie::Flow);
+        if let (Some(ticket), Some(flow)) = (ticket, flow) {
+            flow::restore(self.state, ticket, flow).await?;
+        }
+        Ok(())
+    }
+
+    async fn judge(&self, password: &[u8], ticket: Option<&[u8]>) -> Result<Response, Failure> {
         let state = self.state;
         let wrong = LoginProblem::WrongCredentials;
-        if self.username.len() > MAX_USERNAME_BYTES {
-            return Ok(self.again(StatusCode::UNAUTHORIZED, wrong));
-        }
-        let Ok(password) = Password::new(password) else {
-            return Ok(self.again(StatusCode::UNAUTHORIZED, wrong));
-        };
+        let password = Some(password)
+            .filter(|_| self.username.len() <= MAX_USERNAME_BYTES)
+            .and_then(|password| Password::new(password).ok());
         let now = state.clock.now();
-        let counted_as = canonical_person(self.username);
+        // What is too long can be nobody's; all such attempts are counted as one person, so that
+        // they are no way around the throttle.
+        let counted_as = match &password {
+            Some(_) => canonical_person(self.username),
+            None => String::new(),
+        };
         let device = state
             .cookies
             .read(self.headers, Cookie::Device)
             .and_then(|cookie| known_device(&state.secret, &counted_as, cookie, now));
         let who = Who {
             person: &counted_as,
-            network: &self.network,
+            network: (!self.everybodys).then_some(self.network.as_str()),
             device,
         };
         let counted = match state.throttle.begin(who, now).await? {
@@ -110,6 +117,16 @@ impl Attempt<'_> {
                     self.again(StatusCode::TOO_MANY_REQUESTS, LoginProblem::TooManyAttempts);
                 return Ok(retry_after(response, wait));
             }
+        };
+        // Counted first and spent second: a spent ticket leaves a mark in the store, and only the
+        // throttle bounds how many of those a stranger can make (S-061).
+        if !self.spend_ticket(ticket).await? {
+            state.throttle.forget(counted).await?;
+            return Ok(self.again(StatusCode::FORBIDDEN, LoginProblem::StaleForm));
+        }
+        let Some(password) = password else {
+            tracing::warn!(network = %self.network, "login failed: too long");
+            return Ok(self.again(StatusCode::UNAUTHORIZED, wrong));
         };
         let person = state
             .people
@@ -129,7 +146,9 @@ impl Attempt<'_> {
                 Ok(self.again(StatusCode::UNAUTHORIZED, wrong))
             }
             (Err(_), _) => {
+                // It was no attempt: nothing of it stays.
                 state.throttle.forget(counted).await?;
+                self.restore_ticket(ticket).await?;
                 tracing::warn!("login refused: too many at the same time");
                 let response = self.again(StatusCode::SERVICE_UNAVAILABLE, LoginProblem::Busy);
                 Ok(retry_after(response, Duration::from_secs(2)))

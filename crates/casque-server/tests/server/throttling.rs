@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use crate::house::{House, PASSWORD, Setup};
+use crate::house::{House, PASSWORD, Setup, encode};
 
 const THREE: &str = "[login]\nmax_failures = 3\nmax_failures_per_network = 5\n";
 
@@ -238,4 +238,87 @@ async fn sc_016_a_hundred_and_one_addresses() {
         house.browser().log_in("bob", PASSWORD, None).await.status,
         200
     );
+}
+
+#[tokio::test]
+async fn attempts_that_are_too_long_are_counted_and_then_spend_nothing() {
+    // S-061, S-095
+    let house = Setup::new().settings(THREE).build();
+    let mut browser = house.browser();
+    let mut statuses = Vec::new();
+    let mut pages = Vec::new();
+    for n in 0..6 {
+        let page = browser.get("/login").await;
+        let (name, password) = if n % 2 == 0 {
+            ("a".repeat(257 + n), "x".to_owned())
+        } else {
+            (format!("user{n}"), "x".repeat(1025))
+        };
+        let answer = browser.submit(&page, &name, &password, None).await;
+        statuses.push(answer.status.as_u16());
+        pages.push(page);
+    }
+    assert_eq!(statuses, [401, 401, 401, 429, 429, 429]);
+    assert_eq!(house.passwords.hashes(), 0);
+    // They do not shut out people, and those that were refused have spent no login ticket.
+    let spent = browser.submit(&pages[0], "alice", PASSWORD, None).await;
+    assert_eq!(spent.status, 403);
+    let unspent = browser.submit(&pages[5], "alice", PASSWORD, None).await;
+    assert_eq!(unspent.status, 200);
+}
+
+#[tokio::test]
+async fn a_network_that_is_shut_spends_nothing() {
+    let house = Setup::new().settings(THREE).build();
+    for n in 0..5 {
+        house
+            .browser()
+            .log_in(&format!("user{n}"), "wrong", None)
+            .await;
+    }
+    let mut browser = house.browser();
+    let page = browser.get("/login").await;
+    for password in ["wrong".to_owned(), "x".repeat(1025)] {
+        let refused = browser.submit(&page, "bob", &password, None).await;
+        assert_eq!(refused.status, 429);
+    }
+    let mut browser = browser.from("192.0.2.1");
+    let done = browser.submit(&page, "alice", PASSWORD, None).await;
+    assert_eq!(done.status, 200);
+}
+
+#[tokio::test]
+async fn a_proxy_that_is_not_listed_does_not_shut_everybody_out() {
+    // S-060
+    let house = Setup::new().settings(THREE).build();
+    let attempt = async |name: &str, password: &str| {
+        let mut browser = house.browser().from("127.0.0.1");
+        let ticket = browser.get("/login").await.login_ticket().expect("a form");
+        let body = format!("lt={ticket}&username={name}&password={}", encode(password));
+        let headers = [
+            ("content-type", "application/x-www-form-urlencoded"),
+            ("x-forwarded-for", "198.51.100.1"),
+        ];
+        let post = http::Method::POST;
+        let answer = browser.send(post, "/login", &headers, body.into()).await;
+        answer.status.as_u16()
+    };
+    for n in 0..10 {
+        assert_eq!(attempt(&format!("user{n}"), "wrong").await, 401);
+    }
+    assert_eq!(attempt("alice", PASSWORD).await, 200);
+    // Each person is still guarded, and what is too long is counted.
+    for _ in 0..3 {
+        assert_eq!(attempt("bob", "wrong").await, 401);
+        assert_eq!(attempt(&"a".repeat(300), "wrong").await, 401);
+    }
+    assert_eq!(attempt("bob", PASSWORD).await, 429);
+    assert_eq!(attempt(&"a".repeat(301), "wrong").await, 429);
+    // Without the header a loopback peer is a network like any other.
+    for n in 0..6 {
+        let mut browser = house.browser().from("127.0.0.1");
+        let expected = if n < 5 { 401 } else { 429 };
+        let answer = browser.log_in(&format!("local{n}"), "wrong", None).await;
+        assert_eq!(answer.status, expected);
+    }
 }
