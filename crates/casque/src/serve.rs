@@ -6,7 +6,8 @@ use std::process::ExitCode;
 use std::sync::Arc;
 
 use casque_server::{
-    Config, Parts, PasswordChecker, PasswordCheckerOptions, PeopleFile, Server, Services, Tls,
+    Config, OutboundError, Parts, PasswordChecker, PasswordCheckerOptions, PeopleFile, Server,
+    Services, Tls, TlsConfig, TlsError,
 };
 use casque_store::{Clock, KeyHasher, MemoryStore, SharedStore, SystemClock};
 use clap::Args;
@@ -93,23 +94,31 @@ impl Loaded {
         let config = Config::from_file_and_environment(path, environment())
             .map_err(|faults| vec![faults.to_string()])?;
         let mut faults = Vec::new();
-        let people = PeopleFile::open(&config.people)
-            .map_err(|error| faults.push(error.to_string()))
-            .ok();
-        let services = Services::load(&config.services)
-            .map_err(|error| faults.push(error.to_string()))
-            .ok();
+        let mut reached = |key: &str| {
+            config
+                .reach(key)
+                .map_err(|fault| faults.push(fault))
+                .is_ok()
+        };
+        let there = (reached("people"), reached("services"));
+        let roots_are_there = reached("trusted_roots");
+        let pair_is_there = reached("tls.certificate") & reached("tls.key");
+        let mut faults: Vec<String> = faults.iter().map(ToString::to_string).collect();
+        let mut note = |words: String| faults.push(words);
+        let people = there.0.then(|| PeopleFile::open(&config.people));
+        let people = people.and_then(|read| read.map_err(|wrong| note(wrong.to_string())).ok());
+        let services = there.1.then(|| Services::load(&config.services));
+        let services = services.and_then(|read| read.map_err(|wrong| note(wrong.to_string())).ok());
         let tls = match &config.tls {
             None => Some(None),
+            Some(_) if !pair_is_there => None,
             Some(files) => Tls::from_pem_files(&files.certificate, &files.key)
-                .map_err(|error| {
-                    faults.push(format!("{}: [tls] {}", path.display(), chain(&error)));
-                })
+                .map_err(|error| note(tls_fault(&config, files, &error)))
                 .ok()
                 .map(Some),
         };
         match (people, services, tls) {
-            (Some(people), Some(services), Some(tls)) => Ok(Self {
+            (Some(people), Some(services), Some(tls)) if roots_are_there => Ok(Self {
                 config,
                 people: Arc::new(people),
                 services: Arc::new(services),
@@ -163,9 +172,30 @@ impl Loaded {
     }
 }
 
+/// What is wrong with certificate or key, at the line of the key that names it.
+fn tls_fault(config: &Config, files: &TlsConfig, error: &TlsError) -> String {
+    let key = match error {
+        TlsError::File { path, .. } if *path == files.key => "tls.key",
+        _ => "tls.certificate",
+    };
+    let fault = config.fault(key, format!("`{key}`: {}", chain(error)));
+    fault.to_string()
+}
+
+/// The one thing that is read where a server is made: the roots.
+fn roots_fault(config: &Config, error: &OutboundError) -> Failure {
+    let words = chain(error);
+    Failure::wrong(match error {
+        OutboundError::Roots { .. } => config
+            .fault("trusted_roots", format!("`trusted_roots`: {words}"))
+            .to_string(),
+        _ => words,
+    })
+}
+
 fn check(loaded: &Loaded) -> ExitCode {
-    if let Some(roots) = &loaded.config.trusted_roots
-        && let Err(failure) = try_roots(loaded, roots)
+    if loaded.config.trusted_roots.is_some()
+        && let Err(failure) = try_roots(loaded)
     {
         return say::error(failure.words, failure.status);
     }
@@ -181,7 +211,7 @@ fn check(loaded: &Loaded) -> ExitCode {
 }
 
 /// The roots are read where a server is made, so one is made for a moment.
-fn try_roots(loaded: &Loaded, roots: &Path) -> Result<(), Failure> {
+fn try_roots(loaded: &Loaded) -> Result<(), Failure> {
     let hasher = KeyHasher::random()
         .map_err(|error| Failure::failed("the operating system gave no random bytes", &error))?;
     let clock: Arc<dyn Clock> = Arc::new(SystemClock::new());
@@ -194,7 +224,7 @@ fn try_roots(loaded: &Loaded, roots: &Path) -> Result<(), Failure> {
     };
     Server::new(&loaded.config, parts, store, clock)
         .map(drop)
-        .map_err(|error| Failure::wrong(format!("{}: {}", roots.display(), chain(&error))))
+        .map_err(|error| roots_fault(&loaded.config, &error))
 }
 
 async fn serve(loaded: Loaded) -> Result<(), Failure> {
@@ -218,7 +248,7 @@ async fn serve(loaded: Loaded) -> Result<(), Failure> {
         hasher,
     };
     let server =
-        Server::new(&config, parts, store, clock).map_err(|error| Failure::wrong(chain(&error)))?;
+        Server::new(&config, parts, store, clock).map_err(|error| roots_fault(&config, &error))?;
     let listener = TcpListener::bind(config.listen)
         .await
         .map_err(|error| Failure::failed(&format!("cannot listen on {}", config.listen), &error))?;

@@ -2,6 +2,7 @@
 
 mod error;
 mod keys;
+mod pointers;
 mod reference;
 mod sheet;
 mod table;
@@ -11,6 +12,8 @@ pub(crate) use error::{Faults, quote};
 pub(crate) use keys::{Default, Key, Kind, Names};
 pub use reference::configuration_reference;
 pub(crate) use sheet::{Sheet, line_of, read_text, syntax_error};
+
+use pointers::Pointers;
 
 use std::net::{IpAddr, SocketAddr};
 use std::path::{Path, PathBuf};
@@ -71,6 +74,7 @@ pub struct Config {
     pub sso: SsoConfig,
     /// What one client may take.
     pub limits: LimitsConfig,
+    pointers: Pointers,
 }
 
 /// `[tls]`
@@ -168,7 +172,12 @@ impl Config {
         variables: impl IntoIterator<Item = (String, String)>,
     ) -> Result<Self, ConfigErrors> {
         let path = path.as_ref();
-        let text = read_text(path)?;
+        let text = read_text(path).map_err(|fault| match path.try_exists() {
+            Ok(false) => fault.fix(
+                "write it, or name another with --config FILE; docs/reference/configuration.md has every key",
+            ),
+            _ => fault,
+        })?;
         let mut faults = Faults::default();
         let mut sheet = Sheet::read(path, &text, table::KEYS, &mut faults);
         for (name, value) in variables {
@@ -190,6 +199,20 @@ impl Config {
                  unprotected unless a proxy ends TLS on this host; use a loopback address or set [tls]",
                 self.listen
             ));
+        }
+        let is_https = self.base_url.as_str().starts_with("https:");
+        if is_https
+            && self.tls.is_none()
+            && self.listen.ip().is_loopback()
+            && self.trusted_proxies.is_empty()
+        {
+            warnings.push(
+                "base_url is https, but neither [tls] nor trusted_proxies is set: behind a proxy on this host all \
+                 visitors have one address, so failed logins are not counted by network, or, if the proxy sends no \
+                 X-Forwarded-For, one visitor's failures shut everybody out; let the proxy send it and set \
+                 trusted_proxies = [\"127.0.0.1\", \"::1\"]"
+                    .to_owned(),
+            );
         }
         if self.store == "memory:" {
             warnings
@@ -282,6 +305,7 @@ impl Config {
                 request_timeout: sheet.duration("limits.request_timeout")?,
                 shutdown: sheet.duration("limits.shutdown")?,
             },
+            pointers: Pointers::of(sheet),
         })
     }
 }

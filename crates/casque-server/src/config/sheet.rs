@@ -256,6 +256,17 @@ impl Sheet {
         }
     }
 
+    /// Where a key that is there stands: the file with its line, or the environment variable.
+    pub(crate) fn place_of(&self, name: &str) -> Option<(PathBuf, Option<usize>)> {
+        let found = self.found.get(name)?;
+        Some((found.place.clone(), found.line))
+    }
+
+    /// The file.
+    pub(crate) fn place(&self) -> &Path {
+        &self.place
+    }
+
     pub(crate) fn folder(&self) -> &Path {
         self.place.parent().unwrap_or(Path::new(""))
     }

@@ -50,7 +50,9 @@ fn one_line_is_enough() {
     assert_eq!(config.limits.header_bytes, 32 * 1024, "S-095");
     assert!(config.tls.is_none());
     assert!(config.trusted_proxies.is_empty());
-    assert!(config.warnings().is_empty());
+    let warnings = config.warnings();
+    assert_eq!(warnings.len(), 1, "{warnings:?}");
+    assert!(warnings[0].starts_with("base_url is https, but neither [tls] nor trusted_proxies"));
 }
 
 #[test]
@@ -384,6 +386,62 @@ fn warnings_are_about_what_is_rarely_meant() {
     assert_eq!(warnings.len(), 2);
     assert!(warnings[0].starts_with("listen = \"0.0.0.0:80\" is reachable from outside"));
     assert!(warnings[1].starts_with("store = \"memory:\" forgets"));
+}
+
+#[test]
+fn a_proxy_that_is_not_listed_is_warned_about() {
+    // S-060
+    let warnings = read(MINIMAL).unwrap().warnings();
+    assert_eq!(
+        warnings,
+        [
+            "base_url is https, but neither [tls] nor trusted_proxies is set: behind a proxy on this host all visitors \
+             have one address, so failed logins are not counted by network, or, if the proxy sends no X-Forwarded-For, \
+             one visitor's failures shut everybody out; let the proxy send it and set \
+             trusted_proxies = [\"127.0.0.1\", \"::1\"]"
+        ]
+    );
+    for (base, lines) in [
+        (MINIMAL, "trusted_proxies = [\"127.0.0.1\"]\n"),
+        (MINIMAL, "[tls]\ncertificate = \"a\"\nkey = \"b\"\n"),
+        ("base_url = \"http://127.0.0.1:8443/cas\"\n", ""),
+    ] {
+        assert!(
+            read(&format!("{base}{lines}"))
+                .unwrap()
+                .warnings()
+                .is_empty(),
+            "{lines}"
+        );
+    }
+}
+
+#[test]
+fn what_a_key_points_to_is_named_with_the_key() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("casque.toml");
+    fs::write(&path, format!("{MINIMAL}services = \"casque.toml\"\n")).unwrap();
+    let config = Config::from_file(&path).unwrap();
+    let fault = config.reach("services").unwrap_err();
+    assert_eq!((fault.place(), fault.line()), (path.as_path(), Some(2)));
+    assert_eq!(
+        fault.suggestion(),
+        Some("make the folder, or correct `services`")
+    );
+    let fault = config.reach("people").unwrap_err();
+    assert_eq!((fault.place(), fault.line()), (path.as_path(), None));
+    assert!(
+        fault
+            .problem()
+            .starts_with("`people` is not set, and its default, ")
+    );
+    assert!(config.reach("tls.key").is_ok());
+    assert!(config.reach("trusted_roots").is_ok());
+
+    let variable = ("CASQUE_PEOPLE".to_owned(), "nobody.toml".to_owned());
+    let config = Config::from_file_and_environment(&path, [variable]).unwrap();
+    let fault = config.reach("people").unwrap_err();
+    assert_eq!(fault.place(), Path::new("CASQUE_PEOPLE"));
 }
 
 /// Texts that are nearly configuration.

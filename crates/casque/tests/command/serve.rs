@@ -139,30 +139,79 @@ fn what_is_wrong_is_told_with_file_line_and_fix() {
 
 #[test]
 fn files_that_are_named_and_missing() {
-    let folder = site("[tls]\ncertificate = \"cas.pem\"\nkey = \"cas.key\"\n");
-    let said = run(folder.path(), &["serve", "--check"]);
-    assert_eq!(said.status, 1);
-    assert!(
-        said.err
-            .starts_with("error: casque.toml: [tls] cas.pem cannot be read: "),
-        "{said:?}"
+    const MISSING: &str = "cannot be read: No such file or directory (os error 2)";
+    let folder =
+        site("trusted_roots = \"ca.pem\"\n[tls]\ncertificate = \"cas.pem\"\nkey = \"cas.key\"\n");
+    let folder = folder.path();
+    let roots = format!(
+        "casque.toml:3: `trusted_roots` names ca.pem, which {MISSING}\n  \
+         fix: put the authorities' certificates there as PEM, or correct `trusted_roots`\n"
     );
+    let tls = format!(
+        "casque.toml:5: `tls.certificate` names cas.pem, which {MISSING}\n  \
+         fix: put the certificate chain there as PEM, or correct `tls.certificate`\n\
+         casque.toml:6: `tls.key` names cas.key, which {MISSING}\n  \
+         fix: put the certificate's private key there as PEM, or correct `tls.key`\n"
+    );
+    for arguments in [&["serve"][..], &["serve", "--check"]] {
+        fails(folder, arguments, 1, &format!("error: {roots}{tls}"));
+    }
+    for name in ["ca.pem", "cas.pem", "cas.key"] {
+        fs::write(folder.join(name), "nothing\n").expect("written");
+    }
+    let said = run(folder, &["serve", "--check"]);
+    assert_eq!(said.status, 1);
+    let start = "error: casque.toml:6: `tls.key`: cas.key cannot be read: ";
+    assert!(said.err.starts_with(start), "{said:?}");
+    assert!(said.err.contains("\n  fix: put the "), "{said:?}");
 
     let folder = site("trusted_roots = \"ca.pem\"\n");
-    let said = run(folder.path(), &["serve", "--check"]);
-    assert_eq!(said.status, 1, "{said:?}");
-    assert!(said.err.contains("ca.pem"), "{said:?}");
+    let folder = folder.path();
+    fs::write(folder.join("ca.pem"), "nothing\n").expect("written");
+    for arguments in [&["serve"][..], &["serve", "--check"]] {
+        let said = run(folder, arguments);
+        assert_eq!(said.status, 1);
+        assert_eq!(
+            said.err,
+            "error: casque.toml:3: `trusted_roots`: the trusted roots in ca.pem cannot be read: \
+             it holds no certificate\n  \
+             fix: put the authorities' certificates there as PEM, or correct `trusted_roots`\n"
+        );
+    }
 
+    let folder = site("people = \"folk.toml\"\nservices = \"apps/\"\n");
+    fails(
+        folder.path(),
+        &["serve"],
+        1,
+        &format!(
+            "error: casque.toml:3: `people` names folk.toml, which {MISSING}\n  \
+             fix: add the first person with `casque user add NAME`, or correct `people`\n\
+             casque.toml:4: `services` names apps/, which {MISSING}\n  \
+             fix: make the folder, or correct `services`\n"
+        ),
+    );
+
+    let folder = site("");
     fs::remove_file(folder.path().join("people.toml")).expect("removed");
-    let said = run(folder.path(), &["serve", "--check"]);
-    assert_eq!(said.status, 1);
-    assert!(said.err.contains("casque user add NAME"), "{said:?}");
+    fails(
+        folder.path(),
+        &["serve", "--check"],
+        1,
+        &format!(
+            "error: casque.toml: `people` is not set, and its default, people.toml, {MISSING}\n  \
+             fix: add the first person with `casque user add NAME`, or correct `people`\n"
+        ),
+    );
 
-    let said = run(folder.path(), &["serve", "--config", "other.toml"]);
-    assert_eq!(said.status, 1);
-    assert!(
-        said.err.starts_with("error: other.toml: cannot be read: "),
-        "{said:?}"
+    fails(
+        folder.path(),
+        &["serve", "--config", "nope.toml"],
+        1,
+        &format!(
+            "error: nope.toml: {MISSING}\n  fix: write it, or name another with --config FILE; \
+             docs/reference/configuration.md has every key\n"
+        ),
     );
 }
 
