@@ -117,9 +117,11 @@ impl App {
         } else {
             &self.0.client
         };
+        let expected = self.0.sessions.expect(ticket.secret()).await?;
         let assertion = match client.validate(&ticket, &service).await {
             Ok(assertion) => assertion,
             Err(error) => {
+                self.0.sessions.refused(&expected).await?;
                 tracing::warn!(%error, label = error.label(), "the ticket was not accepted");
                 state.completed(&login.page, self.seconds());
                 // A used or expired ticket, as after going back in the history: one new login.
@@ -140,17 +142,26 @@ impl App {
         let id = self
             .0
             .sessions
-            .create(&NewSession {
-                user: assertion.user(),
-                attributes: assertion.attributes(),
-                ticket: ticket.secret(),
-                fresh: login.renew,
-            })
+            .create(
+                &NewSession {
+                    user: assertion.user(),
+                    attributes: assertion.attributes(),
+                    fresh: login.renew,
+                },
+                &expected,
+            )
             .await?;
         if let Some(old) = session {
             self.0.sessions.end(old.as_str()).await?;
         }
         state.completed(&login.page, self.seconds());
+        let Some(id) = id else {
+            tracing::info!("logged out by the CAS server while signing in");
+            let location = self.page_url(site, &login.page);
+            let answer = Answer::redirect(location, Reason::LoggedOut)
+                .cookie(site.cookies.remove(&site.cookies.session));
+            return Ok(answer.cookie(self.state_cookie(site, state)));
+        };
         state.gateway_forgotten();
         tracing::info!(renew = login.renew, "signed in");
         Ok(

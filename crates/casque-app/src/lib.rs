@@ -21,8 +21,9 @@
 //!
 //! - *Tickets for somewhere else* (S-002): the service is configuration, never `Host` or
 //!   `X-Forwarded-*`.
-//! - *Being signed in as somebody else* (login CSRF, S-054): a ticket counts only in the browser
-//!   that asked for it, by a sealed cookie; other tickets get 403.
+//! - *Being signed in as somebody else* (login CSRF, S-054): a ticket counts only in a browser with a
+//!   login pending, by a sealed cookie; other tickets get 403. With
+//!   [`login_marker`](AppBuilder::login_marker) it counts only for the login that asked for it.
 //! - *Tickets that stay in the address* (S-016): the callback answers 303 to the page asked for.
 //! - *Redirects to elsewhere* (S-041): the page is checked and always on an own address.
 //! - *Fixed and stolen sessions* (S-055, S-076, S-079): a new id at each login, `__Host-` cookies,

@@ -26,6 +26,9 @@ const TICKET: &str = "app-ticket";
 /// Characters of a session id: 256 bits as base64url.
 const ID_CHARS: usize = 43;
 
+/// How long a ticket may be on its way to the CAS server and back: longer than any sensible timeout.
+const EXPECTED: Duration = Duration::from_mins(5);
+
 /// Expired records removed at each login, so that a store without a sweeper stays small.
 const SWEEP: usize = 64;
 
@@ -95,17 +98,23 @@ impl Session {
     }
 }
 
+/// A ticket on its way to the CAS server, known to single logout already.
+#[derive(Debug)]
+pub(crate) struct Expected {
+    ticket: Digest32,
+    family: Digest32,
+}
+
 /// A login that the CAS server has confirmed, to be made a session.
 #[derive(Debug)]
 pub(crate) struct NewSession<'a> {
     pub(crate) user: &'a str,
     pub(crate) attributes: &'a Attributes,
-    pub(crate) ticket: &'a str,
     pub(crate) fresh: bool,
 }
 
 impl NewSession<'_> {
-    fn write(&self, created: SystemTime, family: &Digest32) -> Vec<u8> {
+    fn write(&self, created: SystemTime, expected: &Expected) -> Vec<u8> {
         let millis = created
             .duration_since(UNIX_EPOCH)
             .unwrap_or_default()
@@ -115,8 +124,8 @@ impl NewSession<'_> {
         record.push(1);
         record.extend(millis.to_be_bytes());
         record.push(u8::from(self.fresh));
-        record.extend(family);
-        record.extend(digest(self.ticket.as_bytes()));
+        record.extend(expected.family);
+        record.extend(expected.ticket);
         push_text(&mut record, self.user);
         for (name, values) in self.attributes.iter() {
             push_text(&mut record, name);
@@ -237,28 +246,64 @@ impl Sessions {
         Ok(None)
     }
 
-    /// Makes a session with a new id (S-055), and only now the ticket's entry for single logout
-    ///
-    pub(crate) async fn create(&self, new: &NewSession<'_>) -> Result<String, StoreError> {
+    /// Makes a ticket known before the CAS server is asked about it, so that a single logout which
+    /// overtakes the server's answer is not lost. The entry is gone in minutes, and at once where
+    /// [`refused`](Self::refused) is told; a message of single logout never writes one.
+    pub(crate) async fn expect(&self, ticket: &str) -> Result<Expected, StoreError> {
+        let expected = Expected {
+            ticket: digest(ticket.as_bytes()),
+            family: random(),
+        };
+        let key = Key::new(TICKET, &expected.ticket, self.ring.current());
+        let deadline = self.clock.now() + EXPECTED;
+        self.store
+            .append(&key, expected.family.to_vec(), deadline)
+            .await?;
+        Ok(expected)
+    }
+
+    /// The CAS server did not accept the ticket.
+    pub(crate) async fn refused(&self, expected: &Expected) -> Result<(), StoreError> {
+        let key = Key::new(TICKET, &expected.ticket, self.ring.current());
+        self.store.remove_member(&key, &expected.family).await?;
+        Ok(())
+    }
+
+    /// Makes a session with a new id (S-055), and only now the ticket's lasting entry for single
+    /// logout. `None` where a single logout came in the meantime.
+    pub(crate) async fn create(
+        &self,
+        new: &NewSession<'_>,
+        expected: &Expected,
+    ) -> Result<Option<String>, StoreError> {
         if let Err(error) = self.store.sweep(SWEEP).await {
             tracing::warn!(%error, "expired sessions stay for now");
         }
         let now = self.clock.now();
         let end = now + self.absolute;
         let id = random_id();
-        let family = random::<32>();
         let handle = digest(id.as_bytes());
         let hasher = self.ring.current();
-        let family_key = Key::new(FAMILY, &family, hasher);
+        let family_key = Key::new(FAMILY, &expected.family, hasher);
         let session_key = Key::new(SESSION, &handle, hasher);
         self.store.append(&family_key, handle.to_vec(), end).await?;
-        let record = new.write(now, &family);
+        let record = new.write(now, expected);
         self.store
             .create(&session_key, record, self.deadline(now, now))
             .await?;
-        let ticket_key = Key::new(TICKET, &digest(new.ticket.as_bytes()), hasher);
-        self.store.append(&ticket_key, family.to_vec(), end).await?;
-        Ok(id)
+        // The session exists and the entry is looked at after: a single logout before this moment
+        // has taken the entry, one after it finds the session through the family.
+        let ticket_key = Key::new(TICKET, &expected.ticket, hasher);
+        let entries = self.store.members(&ticket_key).await?;
+        if !entries.iter().any(|family| *family == expected.family) {
+            self.end_family(&expected.family).await?;
+            self.store.delete(&session_key).await?;
+            return Ok(None);
+        }
+        self.store
+            .append(&ticket_key, expected.family.to_vec(), end)
+            .await?;
+        Ok(Some(id))
     }
 
     /// Ends the session of a cookie. Tells whether there was one.

@@ -1,13 +1,15 @@
 //! S-047 to S-050: single logout, by the back channel.
 
 use std::net::{IpAddr, SocketAddr};
+use std::sync::Arc;
 
 use axum::body::Body;
 use axum::extract::ConnectInfo;
 use axum::http::header::{CONTENT_TYPE, SET_COOKIE};
 use axum::http::{Method, Request, StatusCode};
 use casque_proto::{LogoutRequest, ServiceTicket};
-use casque_testkit::{Fault, Page as CasPage};
+use casque_store::MemoryStore;
+use casque_testkit::{FakeCas, Fault, Gate, ManualClock, Page as CasPage};
 
 use crate::sessions::labs;
 use crate::support::{BASE, Browser, CALLBACK, FORM, Lab, Page, SERVICE};
@@ -174,6 +176,56 @@ async fn no_id_survives_a_race_with_single_logout() {
             }
         }
     }
+}
+
+/// a message that comes between the CAS server's answer and the session is not lost; a ticket
+/// stays known as long as its session.
+#[tokio::test]
+async fn it_is_not_overtaken_by_the_login() {
+    for (lab, _folder) in labs() {
+        let mut browser = lab.browser();
+        browser.go("/members?a=1").await;
+        let ticket = lab.server.grant(SERVICE, "alice");
+        let gate = Gate::new();
+        let held = Fault::Hold(gate.clone());
+        lab.server.fault_once(CasPage::P3ServiceValidate, held);
+        let (back, ()) = tokio::join!(browser.bring(SERVICE, &ticket), async {
+            gate.arrived(1).await;
+            assert_eq!(lab.single_logout(&ticket).await.status, StatusCode::OK);
+            gate.open();
+        });
+        assert_eq!(back.location(), format!("{BASE}/members?a=1"));
+        assert_eq!(browser.session(), None);
+        assert_eq!(browser.go("/").await.text(), "nobody");
+
+        let (mut browser, ticket) = lab.signed_in("alice").await;
+        lab.clock.advance(std::time::Duration::from_hours(1));
+        assert_eq!(browser.go("/").await.text(), "alice");
+        lab.single_logout(&ticket).await;
+        assert_eq!(browser.go("/").await.text(), "nobody");
+    }
+}
+
+/// S-048: neither forged messages nor refused tickets leave anything in the store.
+#[tokio::test]
+async fn strangers_do_not_fill_the_store() {
+    let clock = ManualClock::new();
+    let memory = Arc::new(MemoryStore::new(Arc::new(clock.clone())));
+    let lab = Lab::on(FakeCas::start(), clock, memory.clone(), |builder| {
+        builder.service_base(BASE)
+    });
+    for number in 0..20 {
+        let forged = ServiceTicket::parse(&format!("ST-{number}-forged")).unwrap();
+        lab.single_logout(&forged).await;
+        let mut browser = lab.browser();
+        browser.go("/members").await;
+        browser.bring(SERVICE, &forged).await;
+    }
+    assert_eq!(
+        lab.server.requests_for(CasPage::P3ServiceValidate).len(),
+        20
+    );
+    assert_eq!(memory.len(), 0);
 }
 
 /// SC-019, S-047, S-048, R-090, R-092: forged messages end nothing, and are answered like true ones.
