@@ -11,6 +11,14 @@ use crate::secret::{self, Secret, hex};
 /// How long it is tried to tell services that a session has ended.
 const TELLING: Duration = Duration::from_hours(1);
 
+/// Visits that are kept of one session to one service URL; up to twice as many until somebody
+/// counts. Whoever goes there again and again has left the oldest behind.
+const PER_SERVICE: usize = 100;
+
+/// What a kept visit begins with: a keyed hash of its service, and the time in milliseconds.
+const SERVICE_BYTES: usize = 16;
+const TIME_BYTES: usize = 8;
+
 /// The sessions of a deployment.
 ///
 /// The store finds a session by a hash of its cookie, so a copy of the store signs nobody in
@@ -142,12 +150,35 @@ impl Sessions {
         visit: &Visit,
         now: SystemTime,
     ) -> Result<Vec<u8>, StoreError> {
-        let member = serde_json::to_vec(visit).expect("a visit is plain JSON");
-        let sealed = self.secret.seal(id, &member);
-        self.store
-            .append(&self.visits(id), sealed.clone(), now + self.absolute)
-            .await?;
-        Ok(sealed)
+        let member = self.member(id, visit, now);
+        let deadline = now + self.absolute;
+        let visits = self.visits(id);
+        let count = self.store.append(&visits, member.clone(), deadline).await?;
+        // Now and then is enough, and does not slow down a session with thousands of services.
+        if count.is_multiple_of(PER_SERVICE) {
+            for old in too_many(self.store.members(&visits).await?) {
+                self.store.remove_member(&visits, &old).await?;
+            }
+        }
+        Ok(member)
+    }
+
+    /// A visit as it is kept: sealed, behind what tells visits of one service and their order.
+    fn member(&self, id: &str, visit: &Visit, time: SystemTime) -> Vec<u8> {
+        let service = [id.as_bytes(), visit.service.as_bytes()];
+        let service = self.secret.mac("visit-service", &service);
+        let millis = time
+            .duration_since(UNIX_EPOCH)
+            .unwrap_or_default()
+            .as_millis();
+        let millis = u64::try_from(millis).unwrap_or(u64::MAX);
+        let text = serde_json::to_vec(visit).expect("a visit is plain JSON");
+        [
+            &service[..SERVICE_BYTES],
+            &millis.to_be_bytes(),
+            &self.secret.seal(id, &text),
+        ]
+        .concat()
     }
 
     /// Takes a note back.
@@ -177,7 +208,9 @@ impl Sessions {
         now: SystemTime,
     ) -> Result<(), StoreError> {
         self.store.delete(&self.key(old)).await?;
-        for sealed in self.store.take_members(&self.visits(old)).await? {
+        let mut visits = self.store.take_members(&self.visits(old)).await?;
+        visits.sort_by(|a, b| by_age(a).cmp(by_age(b)));
+        for sealed in visits {
             if let Some(visit) = self.open_visit(old, &sealed) {
                 self.note(new, &visit, now).await?;
             }
@@ -221,6 +254,7 @@ impl Sessions {
     }
 
     fn open_visit(&self, id: &str, sealed: &[u8]) -> Option<Visit> {
+        let sealed = sealed.get(SERVICE_BYTES + TIME_BYTES..)?;
         serde_json::from_slice(&self.secret.open(id, sealed)?).ok()
     }
 
@@ -243,6 +277,22 @@ impl Sessions {
     fn deadline(&self, session: &Session, now: SystemTime) -> SystemTime {
         session.ends.min(now + self.idle)
     }
+}
+
+/// The visits that are one too many: the oldest of each service beyond [`PER_SERVICE`].
+fn too_many(mut visits: Vec<Vec<u8>>) -> Vec<Vec<u8>> {
+    // By service, the newest first.
+    visits.sort_unstable_by(|a, b| b.cmp(a));
+    let service = |visit: &[u8]| visit.get(..SERVICE_BYTES).map(<[u8]>::to_vec);
+    visits
+        .chunk_by(|a, b| service(a) == service(b))
+        .flat_map(|of_one| of_one.iter().skip(PER_SERVICE))
+        .cloned()
+        .collect()
+}
+
+fn by_age(visit: &[u8]) -> &[u8] {
+    visit.get(SERVICE_BYTES..).unwrap_or_default()
 }
 
 pub(crate) fn seconds(time: SystemTime) -> u64 {

@@ -22,7 +22,11 @@ use crate::{
 };
 
 /// Messages on their way at the same time.
-const PARALLEL: usize = 32;
+const PARALLEL: usize = 64;
+
+/// How many of them may be about one session, so that services of one person that hang do not
+/// hold up what others' services are told.
+const PER_SESSION: usize = 32;
 
 /// Ended sessions that are worked on at the same time; more wait in the store.
 const SESSIONS: u32 = 1024;
@@ -122,7 +126,7 @@ impl Inner {
         };
         let results: Vec<Result<(), StoreError>> = stream::iter(untold)
             .map(|sealed| async move { self.tell_one(id, &sealed).await })
-            .buffer_unordered(PARALLEL)
+            .buffer_unordered(PER_SESSION)
             .collect()
             .await;
         results.into_iter().collect::<Result<(), StoreError>>()?;

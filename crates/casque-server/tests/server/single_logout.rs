@@ -11,7 +11,7 @@ use tokio::{
     sync::mpsc::{UnboundedReceiver, UnboundedSender, unbounded_channel},
 };
 
-use crate::house::{House, PASSWORD, Setup, code, encode};
+use crate::house::{Browser, House, PASSWORD, Setup, code, encode};
 
 /// A service that listens.
 struct Target {
@@ -331,6 +331,67 @@ async fn a_logout_in_the_middle_of_a_validation_is_seen_by_one_of_them() {
         let told = target.tickets() == [ticket];
         assert!(told || !accepted);
     }
+}
+
+#[tokio::test]
+async fn services_that_hang_do_not_hold_up_others() {
+    // S-049
+    let silent = TcpListener::bind("127.0.0.1:0").await.expect("a port");
+    let hanging = format!("http://{}/", silent.local_addr().expect("an address"));
+    let mut target = Target::open().await;
+    let service = target.url.clone();
+    let house = house();
+    let mut bob = house.signed_in("bob").await;
+    let ticket = bob.ticket_for(&service).await;
+    bob.validate("validate", &service, &ticket).await;
+    let mut alice = house.signed_in("alice").await;
+    for _ in 0..40 {
+        let ticket = alice.ticket_for(&hanging).await;
+        alice.validate("validate", &hanging, &ticket).await;
+    }
+    alice.get("/logout").await;
+    let mut held = Vec::new();
+    for _ in 0..32 {
+        held.push(silent.accept().await.expect("a connection"));
+    }
+    bob.get("/logout").await;
+    // Well before the first of the others is given up.
+    let heard = tokio::time::timeout(Duration::from_secs(3), target.heard.recv());
+    assert!(heard.await.expect("in time").is_some());
+}
+
+#[tokio::test]
+async fn a_script_leaves_no_more_than_its_newest_visits() {
+    let mut target = Target::open().await;
+    let service = target.url.clone();
+    let mut definition = Service::new("demo", ServiceRule::loopback());
+    definition.logout_url = Some(service.clone());
+    let house = Setup::new().services(Services::new([definition])).build();
+    let mut browser = house.signed_in("alice").await;
+    let visit = async |browser: &mut Browser, service: &str| {
+        let ticket = browser.ticket_for(service).await;
+        let answer = browser.validate("validate", service, &ticket).await;
+        assert!(answer.body.starts_with("yes"));
+        house.clock.advance(Duration::from_millis(1));
+        ticket
+    };
+    // As many services as there are are told; of one, the newest visits.
+    let mut expected = Vec::new();
+    for n in 0..150 {
+        expected.push(visit(&mut browser, &format!("http://127.0.0.1:1/{n}")).await);
+    }
+    let mut script = Vec::new();
+    for _ in 0..300 {
+        script.push(visit(&mut browser, &service).await);
+    }
+    browser.get("/logout").await;
+    house.server.finish_logout_messages().await;
+    // The last note was one at which the visits were counted.
+    let told = target.tickets();
+    expected.extend_from_slice(&script[200..]);
+    expected.sort();
+    assert_eq!(told.len(), 250);
+    assert_eq!(told, expected);
 }
 
 #[tokio::test]
