@@ -384,8 +384,10 @@ impl App {
         } else {
             // SC-031: a browser without cookies comes back to the bare callback. Where that is the
             // login page as well, it cannot be told from a wish to log in.
-            let bare = request.uri.query().is_none()
-                && self.0.callback != self.0.login
+            if request.uri.query().is_some() || self.clicks_login(request, site) {
+                return None;
+            }
+            let bare = self.0.callback != self.0.login
                 && session_id(request, site).is_none()
                 && is_navigation(request.headers);
             let login = state.finish_gateway(index, self.seconds());
@@ -395,6 +397,21 @@ impl App {
             login
         };
         Some(self.returned_without_ticket(site, state, login))
+    }
+
+    /// Whether a person follows a link of ours to the login page, which is the callback as well: no
+    /// return from a CAS server elsewhere looks like that.
+    fn clicks_login(&self, request: &RequestView<'_>, site: &Site) -> bool {
+        let link = request
+            .headers
+            .get("sec-fetch-site")
+            .is_some_and(|from| from == "same-origin");
+        let server_is_elsewhere = || {
+            let server = self.0.client.logout_url(None);
+            let rest = server.strip_prefix(site.origin());
+            !rest.is_some_and(|rest| rest.starts_with('/'))
+        };
+        self.0.callback == self.0.login && link && server_is_elsewhere()
     }
 
     /// A gateway attempt whose answer is that the CAS server knows nobody here.

@@ -147,7 +147,7 @@ impl Site {
         fits.then(|| format!("{}{page}", self.origin()))
     }
 
-    fn origin(&self) -> &str {
+    pub(crate) fn origin(&self) -> &str {
         &self.base[..self.base.len() - self.prefix.len()]
     }
 

@@ -191,6 +191,14 @@ async fn a_login_that_does_not_help_ends_in_a_page_naming_causes() {
     ] {
         assert!(page.text().contains(cause), "{cause} in {}", page.text());
     }
+    // A ticket that goes stale on the way counts as well: three logins, two returns to the page.
+    let xml = "<cas:serviceResponse xmlns:cas='http://www.yale.edu/tp/cas'>\
+        <cas:authenticationFailure code='INVALID_TICKET'>x</cas:authenticationFailure>\
+        </cas:serviceResponse>";
+    let stale = Fault::answer(StatusCode::OK, "application/xml", xml);
+    lab.server.fault_once(CasPage::P3ServiceValidate, stale);
+    let (page, redirects) = follow(&lab, &mut browser, "/members?b=2", Some("alice")).await;
+    assert_eq!((page.status, redirects), (StatusCode::FORBIDDEN, 5));
     // "Try again" tries again, once the browser keeps cookies.
     browser.keeps = |_| true;
     let (page, _) = follow(&lab, &mut browser, "/members?a=1", Some("alice")).await;

@@ -2,7 +2,7 @@
 
 use axum::Router;
 use axum::body::Body;
-use axum::http::{Request, StatusCode};
+use axum::http::{Method, Request, StatusCode};
 use axum::routing::get;
 use casque_axum::{Cas, CasUser, PathPrefix, Settings};
 use casque_testkit::{FakeCas, Page as CasPage};
@@ -268,6 +268,19 @@ async fn the_seeds_settings() {
     browser.router = crate::support::router(&cas);
     let sent = browser.go("/gateway").await;
     let service = sent.parameter(&server, "service").unwrap();
+    assert_eq!(service, "http://localhost:5000/login", "R-108");
+    // While it is under way, a click on "Log in" is still that.
+    let click = [
+        ("sec-fetch-mode", "navigate"),
+        ("sec-fetch-site", "same-origin"),
+    ];
+    let sent = browser
+        .clone()
+        .send(Method::GET, "/login", &click, Body::empty())
+        .await;
+    assert_eq!(sent.parameter(&server, "gateway"), None);
+    let sent = browser.clone().go("/login?return_to=/members").await;
+    assert_eq!(sent.parameter(&server, "gateway"), None);
     let back = browser.go(&path_of(&service)).await;
     assert_eq!(back.location(), "http://localhost:5000/gateway");
     assert_eq!(browser.go("/gateway").await.text(), "nobody");
