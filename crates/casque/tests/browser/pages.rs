@@ -25,6 +25,15 @@ async fn axe_finds_nothing_on_any_page() {
     let (cas, app) = (&demo.cas_url, &demo.app_url);
 
     let anonymous = [
+        // First, while this browser has begun no login: the ticket is a stranger's.
+        Shown {
+            name: "app-ticket-of-a-stranger",
+            url: format!("{app}/login?ticket=ST-1-unsolicited"),
+        },
+        Shown {
+            name: "app-two-tickets",
+            url: format!("{app}/login?ticket=ST-1-a&ticket=ST-1-b"),
+        },
         Shown {
             name: "app-home",
             url: app.clone(),
@@ -54,10 +63,6 @@ async fn axe_finds_nothing_on_any_page() {
         Shown {
             name: "not-found",
             url: format!("{cas}/nowhere"),
-        },
-        Shown {
-            name: "unsolicited-ticket",
-            url: format!("{app}/login?ticket=ST-1-unsolicited"),
         },
     ];
     for page in &anonymous {
