@@ -7,6 +7,7 @@
 mod read;
 mod request;
 mod response;
+mod soap;
 mod write;
 
 use std::time::SystemTime;

@@ -6,10 +6,10 @@
 use std::borrow::Cow;
 use std::time::{Duration, SystemTime};
 
-use super::{SamlAssertion, SamlResponse};
+use super::{SamlAssertion, SamlResponse, soap};
 use crate::xml::{Namespace, Reader, Value};
 use crate::{Attributes, ErrorClass, Failure, ReadError, ReadOptions, ServiceUrl};
-use crate::{body, instant, text};
+use crate::{instant, text};
 
 /// What a response is held against: the service it must be for, and the time.
 ///
@@ -170,24 +170,11 @@ struct Statement {
 
 impl Envelope {
     fn parse(body: &[u8], options: &ReadOptions) -> Result<Self, ReadError> {
-        let text = body::text(body, options)?;
-        if !text.starts_with('<') {
-            return Err(ReadError::new(ErrorClass::NotCas, "not XML"));
-        }
-        let mut reader = Reader::new(&text, options)?;
-        if !reader.root()?.is(Namespace::Soap, "Envelope") {
-            return Err(reader.error(ErrorClass::NotCas, "not a SOAP 1.1 envelope"));
-        }
         let mut envelope = Self::default();
-        while let Some(child) = reader.child()? {
-            if child.is(Namespace::Soap, "Body") {
-                envelope.bodies += 1;
-                envelope.read_body(&mut reader)?;
-            } else {
-                reader.skip()?;
-            }
-        }
-        reader.finish()?;
+        soap::each_body(body, options, |reader| {
+            envelope.bodies += 1;
+            envelope.read_body(reader)
+        })?;
         Ok(envelope)
     }
 

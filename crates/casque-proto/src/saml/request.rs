@@ -5,11 +5,9 @@ use std::borrow::Cow;
 use bytes::Bytes;
 use http::{Method, Request, header};
 
-use super::SamlStamp;
+use super::{SamlStamp, soap};
 use crate::xml::{Namespace, Reader, Writer};
-use crate::{
-    CasBase, Endpoint, ErrorClass, ReadError, ReadOptions, ServiceTicket, ServiceUrl, body,
-};
+use crate::{CasBase, Endpoint, ErrorClass, ReadError, ReadOptions, ServiceTicket, ServiceUrl};
 
 /// A request to validate a ticket, in SAML's words an artifact.
 ///
@@ -165,24 +163,11 @@ impl Found {
         body: &[u8],
         options: &ReadOptions,
     ) -> Result<(ServiceTicket, Option<String>), ReadError> {
-        let text = body::text(body, options)?;
-        if !text.starts_with('<') {
-            return Err(ReadError::new(ErrorClass::NotCas, "not XML"));
-        }
-        let mut reader = Reader::new(&text, options)?;
-        if !reader.root()?.is(Namespace::Soap, "Envelope") {
-            return Err(reader.error(ErrorClass::NotCas, "not a SOAP 1.1 envelope"));
-        }
         let mut found = Self::default();
-        while let Some(child) = reader.child()? {
-            if child.is(Namespace::Soap, "Body") {
-                found.bodies += 1;
-                found.read_body(&mut reader)?;
-            } else {
-                reader.skip()?;
-            }
-        }
-        reader.finish()?;
+        soap::each_body(body, options, |reader| {
+            found.bodies += 1;
+            found.read_body(reader)
+        })?;
         found.judge()
     }
 
