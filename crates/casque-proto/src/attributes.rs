@@ -9,6 +9,8 @@ pub use names::AUTHENTICATION_ATTRIBUTES;
 pub use names::STANDARD_ATTRIBUTES;
 pub use names::attribute_xml_name;
 pub(crate) use names::decoded_name;
+pub(crate) use names::is_free;
+pub(crate) use names::is_plain_name;
 
 /// Attributes: names in order of first appearance, each with its values in order.
 ///

@@ -34,6 +34,31 @@ pub const AUTHENTICATION_ATTRIBUTES: [&str; 4] = [
 /// assert_eq!(attribute_xml_name("user"), None);
 /// ```
 pub fn attribute_xml_name(name: &str) -> Option<String> {
+    let written = if is_plain_name(name) {
+        name.to_owned()
+    } else {
+        made_into_name(name)
+    };
+    is_free(&written).then_some(written)
+}
+
+/// Whether XML carries this name as it is.
+pub(crate) fn is_plain_name(name: &str) -> bool {
+    name.starts_with(|c: char| c == '_' || c.is_ascii_alphabetic())
+        && name
+            .bytes()
+            .all(|byte| byte.is_ascii_alphanumeric() || matches!(byte, b'_' | b'-' | b'.'))
+}
+
+/// Whether neither the protocol nor XML means something by this name.
+pub(crate) fn is_free(written: &str) -> bool {
+    let is_xml = written
+        .get(..3)
+        .is_some_and(|start| start.eq_ignore_ascii_case("xml"));
+    !is_xml && !PROTOCOL_NAMES.contains(&written)
+}
+
+fn made_into_name(name: &str) -> String {
     let mut written = String::with_capacity(name.len() + 1);
     if name.contains([':', '@']) {
         written.push('_');
@@ -48,10 +73,7 @@ pub fn attribute_xml_name(name: &str) -> Option<String> {
     if !written.starts_with(is_first) {
         written.insert(0, '_');
     }
-    let is_xml = written
-        .get(..3)
-        .is_some_and(|start| start.eq_ignore_ascii_case("xml"));
-    (!is_xml && !PROTOCOL_NAMES.contains(&&*written)).then_some(written)
+    written
 }
 
 /// The name behind `_` and an even number of hexadecimal digits that spell a name with `:` or `@` (R-160).

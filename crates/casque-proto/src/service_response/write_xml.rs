@@ -4,6 +4,7 @@ use super::AttributeStyle;
 use crate::assertion::Assertion;
 use crate::attributes::Attributes;
 use crate::attributes::attribute_xml_name;
+use crate::attributes::{is_free, is_plain_name};
 use crate::xml::Writer;
 
 /// Children in the order of the schema.
@@ -33,6 +34,10 @@ pub(super) fn success(writer: &mut Writer, assertion: &Assertion, style: Attribu
 
 /// One element per value, those of one name adjacent.
 fn elements(writer: &mut Writer, attributes: &Attributes) {
+    if attributes.iter().all(|(name, _)| is_plain_name(name)) {
+        return plain_elements(writer, attributes);
+    }
+    // Several names may become one.
     let mut written = Attributes::new();
     for (name, values) in attributes.iter() {
         let Some(name) = attribute_xml_name(name) else {
@@ -42,10 +47,16 @@ fn elements(writer: &mut Writer, attributes: &Attributes) {
             written.push(name.as_str(), value);
         }
     }
-    for (name, values) in written.iter() {
-        let name = format!("cas:{name}");
+    plain_elements(writer, &written);
+}
+
+fn plain_elements(writer: &mut Writer, attributes: &Attributes) {
+    let mut qualified = "cas:".to_owned();
+    for (name, values) in attributes.iter().filter(|(name, _)| is_free(name)) {
+        qualified.truncate("cas:".len());
+        qualified.push_str(name);
         for value in values {
-            writer.leaf(&name, value);
+            writer.leaf(&qualified, value);
         }
     }
 }

@@ -66,20 +66,31 @@ impl Writer {
 /// The five escapes and references for what a reader would change; characters that XML cannot carry become U+FFFD
 /// (R-123, R-124, S-031).
 fn escape(out: &mut String, text: &str, in_attribute: bool) {
-    for c in text.chars() {
-        match c {
-            '&' => out.push_str("&amp;"),
-            '<' => out.push_str("&lt;"),
-            '>' => out.push_str("&gt;"),
-            '"' => out.push_str("&quot;"),
-            '\'' => out.push_str("&apos;"),
-            '\r' => out.push_str("&#13;"),
-            '\n' if in_attribute => out.push_str("&#10;"),
-            '\t' if in_attribute => out.push_str("&#9;"),
-            c if crate::text::is_xml_char(c) => out.push(c),
+    let mut rest = text;
+    while let Some(at) = rest.bytes().position(|byte| !is_plain(byte)) {
+        let (plain, special) = rest.split_at(at);
+        out.push_str(plain);
+        let mut chars = special.chars();
+        match chars.next() {
+            Some('&') => out.push_str("&amp;"),
+            Some('<') => out.push_str("&lt;"),
+            Some('>') => out.push_str("&gt;"),
+            Some('"') => out.push_str("&quot;"),
+            Some('\'') => out.push_str("&apos;"),
+            Some('\r') => out.push_str("&#13;"),
+            Some('\n') if in_attribute => out.push_str("&#10;"),
+            Some('\t') if in_attribute => out.push_str("&#9;"),
+            Some(c) if crate::text::is_xml_char(c) => out.push(c),
             _ => out.push(char::REPLACEMENT_CHARACTER),
         }
+        rest = chars.as_str();
     }
+    out.push_str(rest);
+}
+
+/// Bytes that are always written as they are: most texts hold nothing else, and are copied whole.
+fn is_plain(byte: u8) -> bool {
+    matches!(byte, b' '..=b'~') && !matches!(byte, b'&' | b'<' | b'>' | b'"' | b'\'')
 }
 
 #[cfg(test)]
