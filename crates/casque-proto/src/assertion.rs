@@ -170,13 +170,10 @@ impl AssertionBuilder {
         let mut attributes = Attributes::new();
         for (name, value) in STANDARD_ATTRIBUTES.into_iter().zip(self.standard) {
             if let Some(value) = value {
-                assertion.attributes.remove(name);
                 attributes.push(name, value);
             }
         }
-        for (name, values) in assertion.attributes.iter() {
-            attributes.insert(name, values);
-        }
+        attributes.extend_new(assertion.attributes);
         assertion.attributes = attributes;
         assertion
     }
