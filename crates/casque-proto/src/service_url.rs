@@ -48,6 +48,15 @@ impl ServiceUrl {
         })
     }
 
+    /// A web address whose safety is known: a [`RegistryUrl`](crate::RegistryUrl) follows far stricter rules.
+    pub(crate) fn checked(text: String) -> Self {
+        Self {
+            canonical: canonical(&text),
+            text,
+            web: true,
+        }
+    }
+
     /// The service of the page at `request_url`: the address without its ticket and fragment.
     ///
     /// `request_url` is built from a configured base, never from a `Host` header.
