@@ -1,6 +1,6 @@
 //! Parameters of a request, decoded once, bytes kept (R-002 to R-008, S-004).
 
-use std::fmt;
+use std::{borrow::Cow, fmt};
 
 use percent_encoding::percent_decode;
 use zeroize::Zeroize;
@@ -94,14 +94,14 @@ impl Parameters {
                 return Err(ParameterError::TooMany);
             }
             let mut halves = pair.splitn(2, |byte| *byte == b'=');
-            let mut name = decode(halves.next().unwrap_or_default());
+            let name = decode(halves.next().unwrap_or_default());
             let value = decode(halves.next().unwrap_or_default());
             self.fields.push(Field {
-                name: String::from_utf8_lossy(&name).into_owned(),
+                name: String::from_utf8(name)
+                    .unwrap_or_else(|error| String::from_utf8_lossy(error.as_bytes()).into_owned()),
                 value,
                 place,
             });
-            name.zeroize();
         }
         Ok(())
     }
@@ -127,8 +127,8 @@ impl Parameters {
     /// The value of a parameter as text; absent, empty and blank are the same.
     ///
     /// Text that is not UTF-8 comes back with replacement characters, which no rule accepts.
-    pub(crate) fn text(&self, name: &str) -> Option<String> {
-        let text = String::from_utf8_lossy(&self.named(name).next()?.value).into_owned();
+    pub(crate) fn text(&self, name: &str) -> Option<Cow<'_, str>> {
+        let text = String::from_utf8_lossy(&self.named(name).next()?.value);
         (!text.trim().is_empty()).then_some(text)
     }
 
@@ -173,11 +173,14 @@ impl fmt::Debug for Parameters {
 }
 
 fn decode(encoded: &[u8]) -> Vec<u8> {
-    let spaced: Vec<u8> = encoded
-        .iter()
-        .map(|byte| if *byte == b'+' { b' ' } else { *byte })
-        .collect();
-    percent_decode(&spaced).collect()
+    let mut decoded = Vec::with_capacity(encoded.len());
+    let mut words = encoded.split(|byte| *byte == b'+');
+    decoded.extend(percent_decode(words.next().unwrap_or_default()));
+    for word in words {
+        decoded.push(b' ');
+        decoded.extend(percent_decode(word));
+    }
+    decoded
 }
 
 #[cfg(test)]

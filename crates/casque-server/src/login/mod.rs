@@ -71,8 +71,14 @@ impl<'s> Wanted<'s> {
             .ok()
             .and_then(|url| state.services.find(&url).map(|service| (url, service)));
         Ok(match found {
-            Some((url, service)) => Self::Registered { text, url, service },
-            None => Self::Refused { text },
+            Some((url, service)) => Self::Registered {
+                text: text.into_owned(),
+                url,
+                service,
+            },
+            None => Self::Refused {
+                text: text.into_owned(),
+            },
         })
     }
 
