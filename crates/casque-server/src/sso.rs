@@ -42,6 +42,7 @@ pub(crate) struct Session {
     /// When the password was checked.
     pub(crate) authenticated: SystemTime,
     ends: SystemTime,
+    key: Key,
 }
 
 /// A service that accepted a ticket of a session, and will be told when the session ends.
@@ -85,8 +86,10 @@ impl Sessions {
         // Whole seconds, as the record keeps them.
         let authenticated = from_seconds(seconds(now));
         let ends = authenticated + self.absolute;
+        let id = self.id(&ticket);
         let session = Session {
-            id: self.id(&ticket),
+            key: self.key(&id),
+            id,
             user: user.to_owned(),
             authenticated,
             ends,
@@ -99,7 +102,7 @@ impl Sessions {
         let record = serde_json::to_vec(&record).expect("a record is plain JSON");
         let made = self
             .store
-            .create(&self.key(&session.id), record, self.deadline(&session, now))
+            .create(&session.key, record, self.deadline(&session, now))
             .await?;
         debug_assert!(made, "297 random bits do not repeat");
         Ok((ticket, session))
@@ -115,7 +118,8 @@ impl Sessions {
 
     /// The live session of an id.
     pub(crate) async fn by_id(&self, id: &str) -> Result<Option<Session>, StoreError> {
-        let Some(bytes) = self.store.get(&self.key(id)).await? else {
+        let key = self.key(id);
+        let Some(bytes) = self.store.get(&key).await? else {
             return Ok(None);
         };
         let Ok(record) = serde_json::from_slice::<Record>(&bytes) else {
@@ -126,7 +130,13 @@ impl Sessions {
             user: record.user,
             authenticated: from_seconds(record.at),
             ends: from_seconds(record.ends),
+            key,
         }))
+    }
+
+    /// Whether a session that was live a moment ago still is.
+    pub(crate) async fn is_live(&self, session: &Session) -> Result<bool, StoreError> {
+        Ok(self.store.get(&session.key).await?.is_some())
     }
 
     /// Counts the issue of a ticket as use. False where the session has ended meanwhile.
@@ -136,7 +146,7 @@ impl Sessions {
         now: SystemTime,
     ) -> Result<bool, StoreError> {
         self.store
-            .touch(&self.key(&session.id), self.deadline(session, now))
+            .touch(&session.key, self.deadline(session, now))
             .await
     }
 

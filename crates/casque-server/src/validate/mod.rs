@@ -14,7 +14,6 @@ use crate::{
     http::{ParameterError, Parameters, content, method_not_allowed},
     sso::Visit,
     state::State,
-    tickets::Grant,
 };
 
 type Shared = extract::State<Arc<State>>;
@@ -135,7 +134,7 @@ async fn take_and_judge(
         Ok(accepted) => accepted,
         Err(refusal) => return Ok(Err(refusal)),
     };
-    if !remember(state, question, accepted.grant).await? {
+    if !remember(state, question, &accepted).await? {
         return Ok(Err(SESSION_ENDED));
     }
     Ok(Ok(tell(question.endpoint, accepted)))
@@ -143,17 +142,22 @@ async fn take_and_judge(
 
 /// Notes the visit, so that the service is told when the session ends. False where the
 /// session has ended meanwhile: a logout that did not find the note is found here.
-async fn remember(state: &State, question: &Question, grant: &Grant) -> Result<bool, StoreError> {
+async fn remember(
+    state: &State,
+    question: &Question,
+    accepted: &Accepted<'_>,
+) -> Result<bool, StoreError> {
+    let session = accepted.session;
     let visit = Visit {
         ticket: question.ticket.secret().to_owned(),
-        service: grant.url.clone(),
+        service: accepted.grant.url.clone(),
     };
     let now = state.clock.now();
-    let noted = state.sessions.note(&grant.session, &visit, now).await?;
-    if state.sessions.by_id(&grant.session).await?.is_some() {
+    let noted = state.sessions.note(&session.id, &visit, now).await?;
+    if state.sessions.is_live(session).await? {
         return Ok(true);
     }
-    state.sessions.forget(&grant.session, &noted).await?;
+    state.sessions.forget(&session.id, &noted).await?;
     Ok(false)
 }
 
