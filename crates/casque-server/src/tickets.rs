@@ -6,7 +6,7 @@ use casque_proto::{ServiceTicket, TicketKind};
 use casque_store::{Key, KeyHasher, SharedStore, StoreError};
 use serde::{Deserialize, Serialize};
 
-use crate::secret;
+use crate::{registry::Place, secret};
 
 /// The longest a ticket may be valid for.
 pub(crate) const LONGEST: Duration = Duration::from_mins(5);
@@ -28,6 +28,8 @@ pub(crate) struct Grant {
     pub(crate) service: String,
     /// The service as it was given.
     pub(crate) url: String,
+    /// Where the registry that let the service in has it.
+    pub(crate) place: Option<Place>,
     /// It was issued in direct answer to a password.
     pub(crate) fresh: bool,
 }

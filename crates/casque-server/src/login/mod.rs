@@ -199,6 +199,7 @@ async fn grant(
     state: &State,
     session: &Session,
     url: &RegistryUrl,
+    service: &Service,
     fresh: bool,
 ) -> Result<Option<String>, StoreError> {
     let now = state.clock.now();
@@ -209,6 +210,7 @@ async fn grant(
         session: session.id.clone(),
         service: url.canonical().to_owned(),
         url: url.as_str().to_owned(),
+        place: state.services.place(&service.id),
         fresh,
     };
     let ticket = state.tickets.issue(&grant, now).await?;

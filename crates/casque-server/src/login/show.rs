@@ -40,7 +40,7 @@ pub(super) async fn show(
             return Ok(redirect(state, url.as_str()));
         }
         (Answer::Ticket, Wanted::Registered { url, service, .. }, Some((session, person))) => {
-            if let Some(location) = grant(state, session, url, false).await? {
+            if let Some(location) = grant(state, session, url, service, false).await? {
                 tracing::info!(user = %person.id, service = %service.id, "single sign-on");
                 return Ok(redirect(state, &location));
             }

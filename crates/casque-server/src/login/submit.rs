@@ -166,7 +166,9 @@ impl Attempt<'_> {
         let session = self.replace_session(person).await?;
         let (cookie, session) = session;
         let location = match self.wanted {
-            Wanted::Registered { url, .. } => grant(state, &session, url, true).await?,
+            Wanted::Registered { url, service, .. } => {
+                grant(state, &session, url, service, true).await?
+            }
             Wanted::None | Wanted::Refused { .. } => None,
         };
         let service = match self.wanted {

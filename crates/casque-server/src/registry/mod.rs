@@ -10,8 +10,9 @@ use std::collections::HashMap;
 use std::path::Path;
 
 use casque_proto::RegistryUrl;
+use serde::{Deserialize, Serialize};
 
-use crate::config::ConfigErrors;
+use crate::{config::ConfigErrors, secret::random_bytes};
 
 /// The registered services; a service that is not in it is refused (S-032).
 ///
@@ -35,6 +36,15 @@ pub struct Services {
     by_host: HashMap<String, Vec<usize>>,
     /// Those of a wildcard or regex.
     of_any_host: Vec<usize>,
+    /// Tells this registry from those of other processes that share a store.
+    number: u64,
+}
+
+/// Where one registry has one service.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub(crate) struct Place {
+    registry: u64,
+    at: usize,
 }
 
 impl Services {
@@ -48,7 +58,10 @@ impl Services {
             }
         }
         kept.sort_by_key(|service| std::cmp::Reverse(service.narrowness));
-        let mut registry = Self::default();
+        let mut registry = Self {
+            number: u64::from_ne_bytes(random_bytes()),
+            ..Self::default()
+        };
         for (place, service) in kept.iter().enumerate() {
             registry.by_id.insert(service.id.clone(), place);
             match &service.host {
@@ -95,6 +108,19 @@ impl Services {
     /// The service of that id, enabled or not.
     pub fn by_id(&self, id: &str) -> Option<&Service> {
         self.by_id.get(id).map(|place| &self.all[*place])
+    }
+
+    /// Where this registry has the service of that id.
+    pub(crate) fn place(&self, id: &str) -> Option<Place> {
+        let registry = self.number;
+        self.by_id.get(id).map(|&at| Place { registry, at })
+    }
+
+    /// The enabled service of a place; none where the place is in another registry.
+    pub(crate) fn at(&self, place: Place) -> Option<&Service> {
+        self.all
+            .get(place.at)
+            .filter(|service| place.registry == self.number && service.enabled)
     }
 
     /// All services, the narrowest rule first.

@@ -5,7 +5,11 @@ use casque_proto::{
 };
 
 use crate::{
-    http::Parameters, login::LONGEST_SERVICE, people::Person, registry::Service, sso::Session,
+    http::Parameters,
+    login::LONGEST_SERVICE,
+    people::Person,
+    registry::{Service, Services},
+    sso::Session,
     tickets::Grant,
 };
 
@@ -14,8 +18,8 @@ use crate::{
 pub(super) struct Question {
     pub(super) endpoint: Endpoint,
     pub(super) ticket: ServiceTicket,
-    /// The service in canonical form; none where it is no service any registry could know.
-    pub(super) service: Option<RegistryUrl>,
+    /// The service as it was given.
+    pub(super) service: String,
     pub(super) renew: bool,
     /// A proxy-granting ticket is asked for.
     pub(super) wants_proxying: bool,
@@ -103,7 +107,7 @@ impl Question {
         Ok(Self {
             endpoint,
             ticket,
-            service: RegistryUrl::parse(&service).ok(),
+            service: service.into_owned(),
             renew: parameters.flag("renew"),
             wants_proxying: endpoint != Endpoint::Validate && parameters.text("pgtUrl").is_some(),
         })
@@ -134,10 +138,21 @@ pub(super) struct Accepted<'a> {
 
 impl Question {
     /// Whether the ticket was issued for the service that shows it.
+    ///
+    /// The same text is the same service; of another text the canonical form decides.
     pub(super) fn is_about(&self, grant: &Grant) -> bool {
-        self.service
-            .as_ref()
-            .is_some_and(|url| url.canonical() == grant.service)
+        self.service == grant.url
+            || RegistryUrl::parse(&self.service).is_ok_and(|url| url.canonical() == grant.service)
+    }
+
+    /// The service that shows the ticket, if it is registered and enabled.
+    ///
+    /// A registry that let in this very text when it issued the ticket does not match it against its rules again.
+    pub(super) fn find<'a>(&self, grant: &Grant, services: &'a Services) -> Option<&'a Service> {
+        let known = grant.place.filter(|_| self.service == grant.url);
+        known
+            .and_then(|place| services.at(place))
+            .or_else(|| services.find(&RegistryUrl::parse(&self.service).ok()?))
     }
 }
 

@@ -124,10 +124,9 @@ async fn take_and_judge(
     let known = Known {
         grant: grant.as_ref(),
         session: session.as_ref(),
-        service: question
-            .service
+        service: grant
             .as_ref()
-            .and_then(|url| state.services.find(url)),
+            .and_then(|grant| question.find(grant, &state.services)),
         person: person.as_ref(),
     };
     let accepted = match judge(question, known) {
