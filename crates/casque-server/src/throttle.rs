@@ -1,17 +1,21 @@
 //! Failed logins are counted per person and per network, in the store (S-060, R-045).
 //!
-//! An attempt is counted before its password is looked at, and taken back when the password was
-//! right: however many attempts run at once, on however many nodes, no more than the limit are
-//! looked at in one window. A browser in which this person has logged in before shows a device
-//! cookie and is counted apart, so that nobody can lock someone else out.
+//! A failure is a record in the store, so that counts hold across nodes, restarts and crashes. An
+//! attempt that is under way counts as well, in this process only: however many run at once, no more
+//! than the limit are looked at, and one too many waits until those before it have been judged. A
+//! browser in which this person has logged in before shows a device cookie and is counted apart, so
+//! that nobody can lock someone else out.
 
 use std::{
+    collections::HashMap,
     iter,
+    sync::{Arc, Mutex, PoisonError},
     time::{Duration, SystemTime, UNIX_EPOCH},
 };
 
 use casque_store::{Key, KeyHasher, SharedStore, StoreError};
 use icu_normalizer::ComposingNormalizerBorrowed;
+use tokio::sync::Notify;
 
 use crate::secret::{Secret, hex, random_bytes};
 
@@ -29,18 +33,19 @@ pub(crate) struct Limits {
     pub(crate) window: Duration,
 }
 
-/// Counts attempts; the counts are in the store and hold across nodes and restarts.
+/// Counts attempts; the failures are in the store.
 #[derive(Debug, Clone)]
 pub(crate) struct Throttle {
     store: SharedStore,
     hasher: KeyHasher,
     limits: Limits,
+    under_way: UnderWay,
 }
 
-/// An attempt that was counted and may go on.
+/// An attempt that may go on. Dropped without a word it was none: nobody has learnt its outcome.
 #[derive(Debug)]
 pub(crate) struct Attempt {
-    counted: Vec<(Key, Vec<u8>)>,
+    places: Vec<Place>,
 }
 
 /// Whose attempts are counted together.
@@ -60,33 +65,64 @@ impl Throttle {
             store,
             hasher,
             limits,
+            under_way: UnderWay::default(),
         }
     }
 
-    /// Counts an attempt, or says how long to wait.
+    /// Lets an attempt go on, or says how long to wait.
     pub(crate) async fn begin(
         &self,
         who: Who<'_>,
         now: SystemTime,
     ) -> Result<Result<Attempt, Duration>, StoreError> {
-        let mut attempt = Attempt {
-            counted: Vec::new(),
-        };
+        let mut places = Vec::new();
         for (key, limit) in self.buckets(who) {
-            let member = member(now + self.limits.window);
-            let count = self
-                .store
-                .append(&key, member.clone(), now + self.limits.window)
-                .await?;
-            attempt.counted.push((key, member));
-            if count > limit as usize {
-                let wait = self.wait(&key, limit, now).await?;
-                // A refused attempt must not lengthen the wait of the person it names.
-                self.forget(attempt).await?;
-                return Ok(Err(wait));
+            match self.enter(key, limit as usize, now).await? {
+                Ok(place) => places.push(place),
+                Err(wait) => return Ok(Err(wait)),
             }
         }
-        Ok(Ok(attempt))
+        Ok(Ok(Attempt { places }))
+    }
+
+    async fn enter(
+        &self,
+        key: Key,
+        limit: usize,
+        now: SystemTime,
+    ) -> Result<Result<Place, Duration>, StoreError> {
+        let bucket = self.under_way.bucket(&key);
+        loop {
+            let freed = bucket.freed.notified();
+            let turn = bucket.turn.lock().await;
+            let failures = self.store.members(&key).await?;
+            if failures.len() >= limit {
+                return Ok(Err(self.wait(&failures, limit, now)));
+            }
+            if bucket.enter(limit - failures.len()) {
+                drop(turn);
+                return Ok(Ok(Place {
+                    key,
+                    bucket: bucket.clone(),
+                }));
+            }
+            drop(turn);
+            freed.await;
+        }
+    }
+
+    /// Counts an attempt as a failure.
+    pub(crate) async fn failed(&self, attempt: Attempt, now: SystemTime) -> Result<(), StoreError> {
+        let end = now + self.limits.window;
+        for place in attempt.places {
+            // Between the count in the store and the end of the attempt nobody else is let in.
+            let bucket = place.bucket.clone();
+            let turn = bucket.turn.lock().await;
+            self.store.append(&place.key, member(end), end).await?;
+            drop(place);
+            drop(turn);
+        }
+        Ok(())
     }
 
     /// Where an attempt counts, and how many failures are allowed there.
@@ -108,31 +144,73 @@ impl Throttle {
         iter::once(person).chain(network).collect()
     }
 
-    /// Takes an attempt back: its password was right, or was never looked at.
-    pub(crate) async fn forget(&self, attempt: Attempt) -> Result<(), StoreError> {
-        for (key, member) in attempt.counted {
-            self.store.remove_member(&key, &member).await?;
-        }
-        Ok(())
-    }
-
-    /// Until one of the counted failures is too old to count.
-    async fn wait(&self, key: &Key, limit: u32, now: SystemTime) -> Result<Duration, StoreError> {
-        let mut ends: Vec<u64> = self
-            .store
-            .members(key)
-            .await?
+    /// Until so few failures count that one more is allowed.
+    fn wait(&self, failures: &[Vec<u8>], limit: usize, now: SystemTime) -> Duration {
+        let mut ends: Vec<u64> = failures
             .iter()
             .filter_map(|member| end_of(member))
             .collect();
         ends.sort_unstable();
-        let frees = ends.len().saturating_sub(limit as usize + 1);
+        let frees = ends.len().saturating_sub(limit);
         let end = ends.get(frees).map_or(now + self.limits.window, |end| {
             UNIX_EPOCH + Duration::from_millis(*end)
         });
-        Ok(end.duration_since(now).unwrap_or_default())
+        end.duration_since(now).unwrap_or_default()
     }
 }
+
+/// The attempts of this process that have not been judged yet.
+#[derive(Debug, Clone, Default)]
+struct UnderWay(Arc<Mutex<HashMap<Key, Arc<Bucket>>>>);
+
+#[derive(Debug, Default)]
+struct Bucket {
+    attempts: Mutex<usize>,
+    /// Held while the failures in the store and the attempts here are looked at together.
+    turn: tokio::sync::Mutex<()>,
+    freed: Notify,
+}
+
+/// An attempt's place in a bucket.
+#[derive(Debug)]
+struct Place {
+    key: Key,
+    bucket: Arc<Bucket>,
+}
+
+impl UnderWay {
+    fn bucket(&self, key: &Key) -> Arc<Bucket> {
+        let mut buckets = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        // A bucket that nobody is in or waits for is held by this map alone.
+        if buckets.len() >= MANY_BUCKETS {
+            buckets.retain(|_, bucket| Arc::strong_count(bucket) > 1);
+        }
+        buckets.entry(*key).or_default().clone()
+    }
+}
+
+impl Bucket {
+    fn enter(&self, allowed: usize) -> bool {
+        let mut attempts = self.attempts.lock().unwrap_or_else(PoisonError::into_inner);
+        let free = *attempts < allowed;
+        *attempts += usize::from(free);
+        free
+    }
+
+    fn leave(&self) {
+        *self.attempts.lock().unwrap_or_else(PoisonError::into_inner) -= 1;
+        self.freed.notify_waiters();
+    }
+}
+
+impl Drop for Place {
+    fn drop(&mut self) {
+        self.bucket.leave();
+    }
+}
+
+/// So many buckets are kept before the empty ones are looked for.
+const MANY_BUCKETS: usize = 1024;
 
 /// The moment in front makes the wait known; the rest keeps attempts of one moment apart.
 fn member(end: SystemTime) -> Vec<u8> {

@@ -109,8 +109,8 @@ impl Attempt<'_> {
             network: (!self.everybodys).then_some(self.network.as_str()),
             device,
         };
-        let counted = match state.throttle.begin(who, now).await? {
-            Ok(counted) => counted,
+        let attempt = match state.throttle.begin(who, now).await? {
+            Ok(attempt) => attempt,
             Err(wait) => {
                 tracing::warn!(network = %self.network, "login refused: too many failures");
                 let response =
@@ -118,13 +118,13 @@ impl Attempt<'_> {
                 return Ok(retry_after(response, wait));
             }
         };
-        // Counted first and spent second: a spent ticket leaves a mark in the store, and only the
+        // Let in first and spent second: a spent ticket leaves a mark in the store, and only the
         // throttle bounds how many of those a stranger can make (S-061).
         if !self.spend_ticket(ticket).await? {
-            state.throttle.forget(counted).await?;
             return Ok(self.again(StatusCode::FORBIDDEN, LoginProblem::StaleForm));
         }
         let Some(password) = password else {
+            state.throttle.failed(attempt, now).await?;
             tracing::warn!(network = %self.network, "login failed: too long");
             return Ok(self.again(StatusCode::UNAUTHORIZED, wrong));
         };
@@ -136,10 +136,11 @@ impl Attempt<'_> {
         let right = state.passwords.check(hash, password).await;
         match (right, person) {
             (Ok(true), Some(person)) => {
-                state.throttle.forget(counted).await?;
+                drop(attempt);
                 self.welcome(&person, &counted_as, device.is_some()).await
             }
             (Ok(_), person) => {
+                state.throttle.failed(attempt, now).await?;
                 // A name that is nobody's may be a password in the wrong field.
                 let user = person.map_or_else(|| "unknown".to_owned(), |person| person.id);
                 tracing::warn!(%user, network = %self.network, "login failed");
@@ -147,7 +148,7 @@ impl Attempt<'_> {
             }
             (Err(_), _) => {
                 // It was no attempt: nothing of it stays.
-                state.throttle.forget(counted).await?;
+                drop(attempt);
                 self.restore_ticket(ticket).await?;
                 tracing::warn!("login refused: too many at the same time");
                 let response = self.again(StatusCode::SERVICE_UNAVAILABLE, LoginProblem::Busy);

@@ -322,3 +322,19 @@ async fn a_proxy_that_is_not_listed_does_not_shut_everybody_out() {
         assert_eq!(answer.status, expected);
     }
 }
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 4)]
+async fn more_logins_at_once_than_failures_are_allowed_all_succeed() {
+    // One too many waits for those before it; nothing of an attempt stays in the store.
+    let house = Setup::new().settings(THREE).build();
+    let mut logins = Vec::new();
+    for n in 0..12 {
+        let mut browser = house.browser().from(&format!("203.0.{n}.1"));
+        logins.push(tokio::spawn(async move {
+            browser.log_in("alice", PASSWORD, None).await.status
+        }));
+    }
+    for login in logins {
+        assert_eq!(login.await.expect("no panic"), 200);
+    }
+}
