@@ -5,18 +5,18 @@ use std::{fmt, sync::Arc};
 use axum::{
     Router,
     extract::{self, Path, Request},
-    middleware,
     response::Response,
     routing::any,
 };
 use casque_proto::CasBase;
 use casque_store::{Clock, KeyHasher, SharedStore};
 use http::{HeaderValue, Method, StatusCode, header::CACHE_CONTROL};
+use tower::layer::layer_fn;
 use url::Url;
 
 use crate::{
     config::{Config, LimitsConfig},
-    http::{Authority, Cookies, FormLimits, content, guard, method_not_allowed, page, redirect},
+    http::{Authority, Cookies, FormLimits, Guard, content, method_not_allowed, page, redirect},
     login::login,
     logout::logout,
     pages::{Page, Pages},
@@ -131,6 +131,7 @@ impl Server {
     /// [`serve`](Self::serve) sees to.
     pub fn router(&self) -> Router {
         let prefix = &self.state.prefix;
+        let state = self.state.clone();
         let at = |path: &str| format!("{prefix}/{path}");
         let mut router = Router::new()
             .route(&at("login"), any(login))
@@ -148,7 +149,7 @@ impl Server {
         }
         router
             .fallback(not_found)
-            .layer(middleware::from_fn_with_state(self.state.clone(), guard))
+            .layer(layer_fn(move |inner| Guard::new(state.clone(), inner)))
             .with_state(self.state.clone())
     }
 

@@ -24,9 +24,7 @@ pub(crate) struct Tickets {
 pub(crate) struct Grant {
     /// The id of the session that it was issued in.
     pub(crate) session: String,
-    /// The service in canonical form; the only one that may validate it.
-    pub(crate) service: String,
-    /// The service as it was given.
+    /// The service as it was given; the only one that may validate it.
     pub(crate) url: String,
     /// Where the registry that let the service in has it.
     pub(crate) place: Option<Place>,

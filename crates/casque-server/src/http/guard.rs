@@ -1,15 +1,22 @@
 //! The outermost layer: the host guard, and the headers that every answer carries.
 
-use std::sync::Arc;
+use std::{
+    future::Future,
+    pin::Pin,
+    sync::Arc,
+    task::{Context, Poll},
+};
 
-use axum::{extract, middleware::Next, response::Response};
+use axum::{body::Body, response::Response};
 use http::{
-    HeaderName, HeaderValue, Request, StatusCode, Version,
+    HeaderMap, HeaderName, HeaderValue, Request, StatusCode, Version,
     header::{
         CACHE_CONTROL, CONNECTION, CONTENT_SECURITY_POLICY, EXPIRES, PRAGMA, REFERRER_POLICY,
         STRICT_TRANSPORT_SECURITY, VARY, X_CONTENT_TYPE_OPTIONS, X_FRAME_OPTIONS,
     },
 };
+
+use tower::Service;
 
 use super::respond;
 use crate::state::State;
@@ -47,26 +54,67 @@ const NOTHING_ALLOWED: HeaderValue =
 const ONLY_HTTPS: HeaderValue = HeaderValue::from_static("max-age=31536000");
 
 /// Refuses requests for other hosts, and completes the headers of every answer.
-pub(crate) async fn guard(
-    extract::State(state): extract::State<Arc<State>>,
-    request: Request<axum::body::Body>,
-    next: Next,
-) -> Response {
+#[derive(Clone)]
+pub(crate) struct Guard<S> {
+    state: Arc<State>,
+    inner: S,
+}
+
+impl<S> Guard<S> {
+    pub(crate) fn new(state: Arc<State>, inner: S) -> Self {
+        Self { state, inner }
+    }
+}
+
+impl<S> Service<Request<Body>> for Guard<S>
+where
+    S: Service<Request<Body>, Response = Response>,
+    S::Future: Send + 'static,
+{
+    type Response = Response;
+    type Error = S::Error;
+    type Future = Pin<Box<dyn Future<Output = Result<Response, S::Error>> + Send>>;
+
+    fn poll_ready(&mut self, context: &mut Context<'_>) -> Poll<Result<(), S::Error>> {
+        self.inner.poll_ready(context)
+    }
+
+    fn call(&mut self, request: Request<Body>) -> Self::Future {
+        let state = self.state.clone();
+        let answer = match refusal(&state, &request) {
+            Some(refusal) => Err(refusal),
+            None => Ok(self.inner.call(request)),
+        };
+        Box::pin(async move {
+            let mut response = match answer {
+                Ok(answer) => answer.await?,
+                Err(refusal) => refusal,
+            };
+            complete(&state, response.headers_mut());
+            Ok(response)
+        })
+    }
+}
+
+/// The answer to a request that goes no further.
+fn refusal(state: &State, request: &Request<Body>) -> Option<Response> {
     let version = request.version();
-    let mut response = match state.authority.check(request.uri(), request.headers()) {
-        Ok(()) if head_bytes(&request) > state.head_bytes => {
-            tracing::info!("request with a head that is too large refused");
-            let status = StatusCode::REQUEST_HEADER_FIELDS_TOO_LARGE;
-            refuse(status, "The head of this request is too large.\n", version)
-        }
-        Ok(()) => next.run(request).await,
-        Err(status) => {
-            tracing::info!(status = status.as_u16(), "request for another host refused");
-            let words = "This server does not answer for that host.\n";
-            refuse(status, words, version)
-        }
-    };
-    let headers = response.headers_mut();
+    if let Err(status) = state.authority.check(request.uri(), request.headers()) {
+        tracing::info!(status = status.as_u16(), "request for another host refused");
+        let words = "This server does not answer for that host.\n";
+        return Some(refuse(status, words, version));
+    }
+    if head_bytes(request) > state.head_bytes {
+        tracing::info!("request with a head that is too large refused");
+        let status = StatusCode::REQUEST_HEADER_FIELDS_TOO_LARGE;
+        let words = "The head of this request is too large.\n";
+        return Some(refuse(status, words, version));
+    }
+    None
+}
+
+/// Adds the headers that every answer carries.
+fn complete(state: &State, headers: &mut HeaderMap) {
     headers.reserve(ALWAYS.len() + UNCACHED.len() + 3);
     for (name, value) in ALWAYS {
         headers.insert(name, value);
@@ -83,7 +131,6 @@ pub(crate) async fn guard(
     if state.cookies.are_secure() {
         headers.insert(STRICT_TRANSPORT_SECURITY, ONLY_HTTPS);
     }
-    response
 }
 
 /// The size of a request's head as HTTP/1.1 sends it (S-095). The reader of the socket stops only

@@ -208,7 +208,6 @@ async fn grant(
     }
     let grant = Grant {
         session: session.id.clone(),
-        service: url.canonical().to_owned(),
         url: url.as_str().to_owned(),
         place: state.services.place(&service.id),
         fresh,

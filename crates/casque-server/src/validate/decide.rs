@@ -141,8 +141,10 @@ impl Question {
     ///
     /// The same text is the same service; of another text the canonical form decides.
     pub(super) fn is_about(&self, grant: &Grant) -> bool {
-        self.service == grant.url
-            || RegistryUrl::parse(&self.service).is_ok_and(|url| url.canonical() == grant.service)
+        let same = |shown: RegistryUrl| {
+            RegistryUrl::parse(&grant.url).is_ok_and(|url| shown.matches(&url))
+        };
+        self.service == grant.url || RegistryUrl::parse(&self.service).is_ok_and(same)
     }
 
     /// The service that shows the ticket, if it is registered and enabled.
