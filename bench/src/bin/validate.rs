@@ -77,10 +77,10 @@ fn is_alice(body: &[u8]) -> bool {
 }
 
 #[derive(Debug)]
-struct OnePerson(Person);
+struct OnePerson(Arc<Person>);
 
 impl People for OnePerson {
-    fn find(&self, username: &str) -> Option<Person> {
+    fn find(&self, username: &str) -> Option<Arc<Person>> {
         (username == self.0.id).then(|| self.0.clone())
     }
 }
@@ -120,7 +120,7 @@ impl House {
         )
         .releasing(Release::All);
         let parts = Parts {
-            people: Arc::new(OnePerson(alice())),
+            people: Arc::new(OnePerson(Arc::new(alice()))),
             services: Arc::new(Services::new([service])),
             passwords: PasswordChecker::default(),
             hasher: KeyHasher::random().expect("random bytes"),

@@ -175,7 +175,7 @@ fn logged_in(state: &State, person: &Person) -> Response {
 async fn session_of(
     state: &State,
     headers: &HeaderMap,
-) -> Result<Option<(Session, Person)>, StoreError> {
+) -> Result<Option<(Session, Arc<Person>)>, StoreError> {
     let Some(cookie) = state.cookies.read(headers, Cookie::Tgc) else {
         return Ok(None);
     };

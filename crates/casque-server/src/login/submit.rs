@@ -142,7 +142,7 @@ impl Attempt<'_> {
             (Ok(_), person) => {
                 state.throttle.failed(attempt, now).await?;
                 // A name that is nobody's may be a password in the wrong field.
-                let user = person.map_or_else(|| "unknown".to_owned(), |person| person.id);
+                let user = person.map_or_else(|| "unknown".to_owned(), |person| person.id.clone());
                 tracing::warn!(%user, network = %self.network, "login failed");
                 Ok(self.again(StatusCode::UNAUTHORIZED, wrong))
             }

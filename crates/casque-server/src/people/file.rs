@@ -83,7 +83,7 @@ pub struct PeopleFile {
 #[derive(Debug)]
 struct State {
     seen: Seen,
-    people: Arc<HashMap<String, Person>>,
+    people: Arc<HashMap<String, Arc<Person>>>,
 }
 
 /// What tells that a file is another one or has been written.
@@ -123,7 +123,8 @@ impl PeopleFile {
 
     /// Everybody, by name.
     pub fn people(&self) -> Vec<Person> {
-        let mut people: Vec<Person> = self.current().values().cloned().collect();
+        let current = self.current();
+        let mut people: Vec<Person> = current.values().map(|person| (**person).clone()).collect();
         people.sort_by(|a, b| a.id.cmp(&b.id));
         people
     }
@@ -145,7 +146,7 @@ impl PeopleFile {
         Some((params, people.len() - most))
     }
 
-    fn current(&self) -> Arc<HashMap<String, Person>> {
+    fn current(&self) -> Arc<HashMap<String, Arc<Person>>> {
         let seen = Seen::of(&self.path);
         {
             let state = self.state.read().unwrap_or_else(PoisonError::into_inner);
@@ -172,7 +173,7 @@ impl PeopleFile {
 }
 
 impl People for PeopleFile {
-    fn find(&self, username: &str) -> Option<Person> {
+    fn find(&self, username: &str) -> Option<Arc<Person>> {
         self.current().get(username).cloned()
     }
 }
@@ -219,7 +220,7 @@ pub fn check_username(name: &str) -> Result<(), &'static str> {
     Ok(())
 }
 
-fn read(path: &Path) -> Result<HashMap<String, Person>, ConfigErrors> {
+fn read(path: &Path) -> Result<HashMap<String, Arc<Person>>, ConfigErrors> {
     let text = read_text(path).map_err(|error| {
         let missing = !path.exists();
         if missing {
@@ -231,7 +232,7 @@ fn read(path: &Path) -> Result<HashMap<String, Person>, ConfigErrors> {
     parse(path, &text)
 }
 
-fn parse(path: &Path, text: &str) -> Result<HashMap<String, Person>, ConfigErrors> {
+fn parse(path: &Path, text: &str) -> Result<HashMap<String, Arc<Person>>, ConfigErrors> {
     let mut faults = Faults::default();
     let mut people = HashMap::new();
     match DeTable::parse(text) {
@@ -272,7 +273,7 @@ fn parse(path: &Path, text: &str) -> Result<HashMap<String, Person>, ConfigError
                     );
                 }
                 if let Some(person) = person(path, text, name, line, entry, &mut faults) {
-                    people.insert(name.to_owned(), person);
+                    people.insert(name.to_owned(), Arc::new(person));
                 }
             }
         }

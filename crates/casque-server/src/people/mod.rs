@@ -7,13 +7,14 @@ pub use file::{PeopleFile, check_username};
 
 use std::collections::BTreeMap;
 use std::fmt;
+use std::sync::Arc;
 
 /// A directory of people.
 ///
 /// casque comes with [`PeopleFile`]; tests and other directories implement it themselves.
 pub trait People: Send + Sync + fmt::Debug {
     /// The person of exactly that name, byte for byte: no folding, no trimming (S-018).
-    fn find(&self, username: &str) -> Option<Person>;
+    fn find(&self, username: &str) -> Option<Arc<Person>>;
 }
 
 /// Somebody who may sign in.

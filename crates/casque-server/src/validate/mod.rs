@@ -127,7 +127,7 @@ async fn take_and_judge(
         service: grant
             .as_ref()
             .and_then(|grant| question.find(grant, &state.services)),
-        person: person.as_ref(),
+        person: person.as_deref(),
     };
     let accepted = match judge(question, known) {
         Ok(accepted) => accepted,

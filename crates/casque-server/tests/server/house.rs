@@ -36,8 +36,9 @@ impl Directory {
 }
 
 impl People for Directory {
-    fn find(&self, username: &str) -> Option<Person> {
-        self.0.lock().expect("not poisoned").get(username).cloned()
+    fn find(&self, username: &str) -> Option<Arc<Person>> {
+        let people = self.0.lock().expect("not poisoned");
+        people.get(username).cloned().map(Arc::new)
     }
 }
 
