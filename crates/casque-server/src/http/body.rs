@@ -29,7 +29,9 @@ pub(crate) enum BodyError {
     WrongType,
     /// More than [`FormLimits::bytes`].
     TooLarge,
-    /// It did not arrive in time, or the connection broke.
+    /// It is not framed as HTTP says, or the connection broke.
+    Malformed,
+    /// It did not arrive in time.
     Incomplete,
 }
 
@@ -65,7 +67,7 @@ async fn collect(mut body: Body, limit: usize) -> Result<Zeroizing<Vec<u8>>, Bod
     let mut bytes = Zeroizing::new(Vec::with_capacity(limit));
     let mut discarded = 0;
     while let Some(frame) = body.frame().await {
-        let frame = frame.map_err(|_| BodyError::Incomplete)?;
+        let frame = frame.map_err(|_| BodyError::Malformed)?;
         let Ok(data) = frame.into_data() else {
             continue;
         };

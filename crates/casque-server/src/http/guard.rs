@@ -11,8 +11,9 @@ use axum::{body::Body, response::Response};
 use http::{
     HeaderMap, HeaderName, HeaderValue, Request, StatusCode, Version,
     header::{
-        CACHE_CONTROL, CONNECTION, CONTENT_SECURITY_POLICY, EXPIRES, PRAGMA, REFERRER_POLICY,
-        STRICT_TRANSPORT_SECURITY, VARY, X_CONTENT_TYPE_OPTIONS, X_FRAME_OPTIONS,
+        CACHE_CONTROL, CONNECTION, CONTENT_LENGTH, CONTENT_SECURITY_POLICY, EXPIRES, PRAGMA,
+        REFERRER_POLICY, STRICT_TRANSPORT_SECURITY, TRANSFER_ENCODING, VARY,
+        X_CONTENT_TYPE_OPTIONS, X_FRAME_OPTIONS,
     },
 };
 
@@ -99,6 +100,11 @@ where
 /// The answer to a request that goes no further.
 fn refusal(state: &State, request: &Request<Body>) -> Option<Response> {
     let version = request.version();
+    if !is_framed_plainly(request.headers()) {
+        tracing::info!("request with an ambiguous body refused");
+        let words = "Where the body of this request ends is not clear.\n";
+        return Some(refuse(StatusCode::BAD_REQUEST, words, version));
+    }
     if let Err(status) = state.authority.check(request.uri(), request.headers()) {
         tracing::info!(status = status.as_u16(), "request for another host refused");
         let words = "This server does not answer for that host.\n";
@@ -111,6 +117,21 @@ fn refusal(state: &State, request: &Request<Body>) -> Option<Response> {
         return Some(refuse(status, words, version));
     }
     None
+}
+
+/// Whether everybody who reads this request agrees where its body ends (S-090): by its length, or
+/// by `chunked` and nothing else. The reader of the socket already ends the connection of one that
+/// has both.
+fn is_framed_plainly(headers: &HeaderMap) -> bool {
+    let mut codings = headers.get_all(TRANSFER_ENCODING).iter();
+    match (codings.next(), codings.next()) {
+        (None, _) => true,
+        (Some(coding), None) => {
+            coding.as_bytes().eq_ignore_ascii_case(b"chunked")
+                && !headers.contains_key(CONTENT_LENGTH)
+        }
+        (Some(_), Some(_)) => false,
+    }
 }
 
 /// Adds the headers that every answer carries.
@@ -159,4 +180,35 @@ fn refuse(status: StatusCode, words: &'static str, version: Version) -> Response
             .insert(CONNECTION, HeaderValue::from_static("close"));
     }
     response
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn bodies_end_where_everybody_sees_it() {
+        // S-090; HR-001 to HR-003
+        let (te, length) = ("transfer-encoding", "content-length");
+        for (expected, pairs) in [
+            (true, &[][..]),
+            (true, &[(length, "1")]),
+            (true, &[(te, "chunked")]),
+            (true, &[(te, "Chunked")]),
+            (false, &[(te, "gzip, chunked")]),
+            (false, &[(te, "chunked, chunked")]),
+            (false, &[(te, "chunked, identity")]),
+            (false, &[(te, "chunked;q=1")]),
+            (false, &[(te, "")]),
+            (false, &[(te, "chunked"), (te, "chunked")]),
+            (false, &[(te, "chunked"), (te, "identity")]),
+            (false, &[(te, "chunked"), (length, "1")]),
+        ] {
+            let mut headers = HeaderMap::new();
+            for (name, value) in pairs {
+                headers.append(*name, HeaderValue::from_static(value));
+            }
+            assert_eq!(is_framed_plainly(&headers), expected, "{pairs:?}");
+        }
+    }
 }

@@ -4,7 +4,7 @@ use axum::{body::Body, response::Response};
 use casque_store::StoreError;
 use http::{
     HeaderValue, StatusCode,
-    header::{ALLOW, CONTENT_SECURITY_POLICY, CONTENT_TYPE, LOCATION, RETRY_AFTER},
+    header::{ALLOW, CONNECTION, CONTENT_SECURITY_POLICY, CONTENT_TYPE, LOCATION, RETRY_AFTER},
 };
 
 use super::{BodyError, ParameterError};
@@ -125,6 +125,7 @@ impl From<StoreError> for Failure {
 impl Failure {
     /// The page for it.
     pub(crate) fn respond(self, state: &State) -> Response {
+        let is_broken = matches!(self, Self::Body(BodyError::Malformed));
         let (status, title, words) = match self {
             Self::Parameters => (
                 StatusCode::BAD_REQUEST,
@@ -147,10 +148,15 @@ impl Failure {
                 "This form is too large",
                 "Load the page again and send it with shorter entries.",
             ),
+            Self::Body(BodyError::Malformed) => (
+                StatusCode::BAD_REQUEST,
+                "The form did not arrive",
+                "The form was broken on its way. Load the page again and send it once more.",
+            ),
             Self::Body(BodyError::Incomplete) => (
                 StatusCode::REQUEST_TIMEOUT,
                 "The form did not arrive",
-                "The connection was too slow or broke off. Please try again.",
+                "The connection was too slow. Please try again.",
             ),
             Self::Store(error) => return unavailable(state, &error),
         };
@@ -160,7 +166,14 @@ impl Failure {
             words,
             reference: None,
         };
-        page(state, status, &page_shown)
+        let mut response = page(state, status, &page_shown);
+        if is_broken {
+            // What follows on the connection may be no request.
+            response
+                .headers_mut()
+                .insert(CONNECTION, HeaderValue::from_static("close"));
+        }
+        response
     }
 }
 

@@ -100,6 +100,45 @@ async fn http_raw() {
 }
 
 #[tokio::test]
+async fn bodies_with_unclear_ends_are_refused_and_nothing_follows() {
+    // S-090; HR-002, HR-003
+    let house = House::new();
+    let server = open(&house, None).await;
+    let next = "GET /cas/login HTTP/1.1\r\nHost: cas.example.org\r\n\r\n";
+    for codings in [
+        "Transfer-Encoding: gzip, chunked\r\n",
+        "Transfer-Encoding: chunked, chunked\r\n",
+        "Transfer-Encoding: chunked\r\nTransfer-Encoding: chunked\r\n",
+    ] {
+        let request = format!(
+            "POST /cas/login HTTP/1.1\r\nHost: cas.example.org\r\n{codings}\
+             Content-Type: application/x-www-form-urlencoded\r\n\r\n3\r\na=1\r\n0\r\n\r\n{next}"
+        );
+        let (answer, closed) = talk(server.address, request.as_bytes(), false).await;
+        assert!(answer.starts_with("HTTP/1.1 400 "), "{codings}: {answer}");
+        assert_eq!(answer.matches("HTTP/1.1 ").count(), 1, "{codings}");
+        assert!(closed, "{codings}");
+        assert!(!answer.contains("<html"), "before any page: {answer}");
+    }
+}
+
+#[tokio::test]
+async fn a_form_in_broken_chunks_is_refused() {
+    // S-090, S-095
+    let house = House::new();
+    let server = open(&house, None).await;
+    for chunks in ["zz\r\n", "3\r\nabcdef\r\n0\r\n\r\n", "-1\r\n"] {
+        let request = format!(
+            "POST /cas/login HTTP/1.1\r\nHost: cas.example.org\r\nTransfer-Encoding: chunked\r\n\
+             Content-Type: application/x-www-form-urlencoded\r\n\r\n{chunks}"
+        );
+        let (answer, closed) = talk(server.address, request.as_bytes(), false).await;
+        assert!(answer.starts_with("HTTP/1.1 400 "), "{chunks:?}: {answer}");
+        assert!(closed, "{chunks:?}");
+    }
+}
+
+#[tokio::test]
 async fn two_requests_on_one_connection() {
     let house = House::new();
     let server = open(&house, None).await;
