@@ -11,8 +11,8 @@ use http::{HeaderMap, Method, StatusCode, header::SET_COOKIE};
 
 use crate::{
     http::{
-        BodyError, Cookie, Failure, Parameters, is_form_navigation, is_navigation,
-        method_not_allowed, page, read_form, redirect,
+        BodyError, Cookie, Failure, Parameters, is_form_navigation, is_navigation, is_own_form,
+        method_not_allowed, page, page_with_forms, read_form, redirect,
     },
     pages::{Continue, Field, Page},
     state::State,
@@ -37,7 +37,7 @@ pub(crate) async fn logout(
         };
         let body = body.as_ref().map(|body| body.as_slice());
         let parameters = Parameters::read(parts.uri.query(), body)?;
-        if is_meant(&method, &parts.headers) {
+        if is_meant(&state, &method, &parts.headers) {
             end(&state, &parts.headers, &parameters).await
         } else {
             ask(&state, &parts.headers, &parameters).await
@@ -49,10 +49,10 @@ pub(crate) async fn logout(
 }
 
 /// Whether a person wants to log out, as opposed to an image or a script on some page (S-051).
-fn is_meant(method: &Method, headers: &HeaderMap) -> bool {
+fn is_meant(state: &State, method: &Method, headers: &HeaderMap) -> bool {
     match *method {
-        // Another site's form comes without the cookie (SameSite).
-        Method::POST => is_form_navigation(headers),
+        // Another site's form may come with the cookie: browsers send new ones for two minutes.
+        Method::POST => is_form_navigation(headers) && is_own_form(headers, &state.origin),
         Method::GET => is_navigation(headers),
         _ => false,
     }
@@ -69,12 +69,7 @@ async fn end(
         state.end_session(&session.id).await?;
         tracing::info!(user = %session.user, "logout");
     }
-    // only a registered service is a place to go (S-040).
-    let onward = parameters
-        .text("service")
-        .and_then(|text| RegistryUrl::parse(&text).ok())
-        .filter(|url| state.services.find(url).is_some());
-    let mut response = match onward {
+    let mut response = match onward(state, parameters) {
         Some(url) => redirect(state, url.as_str()),
         None => page(state, StatusCode::OK, &Page::LoggedOut { service: None }),
     };
@@ -82,6 +77,13 @@ async fn end(
         .headers_mut()
         .append(SET_COOKIE, state.cookies.clear(Cookie::Tgc));
     Ok(response)
+}
+
+/// The registered service to go to afterwards; no other place will do (R-040, R-069, R-070, S-040).
+fn onward(state: &State, parameters: &Parameters) -> Option<RegistryUrl> {
+    let text = parameters.text("service")?;
+    let url = RegistryUrl::parse(&text).ok()?;
+    state.services.find(&url).is_some().then_some(url)
 }
 
 /// Ends nothing, and offers a button that does.
@@ -102,8 +104,11 @@ async fn ask(
         ));
     };
     let action = format!("{}/logout", state.prefix);
-    let service = parameters.text("service");
-    let fields = service.as_deref().map(|text| Field::new("service", text));
+    let onward = onward(state, parameters);
+    let target = onward.as_ref().map(RegistryUrl::origin);
+    let fields = onward
+        .as_ref()
+        .map(|url| Field::new("service", url.as_str()));
     let shown = Page::ConfirmLogout {
         user: &session.user,
         logout: Continue {
@@ -111,5 +116,10 @@ async fn ask(
             fields: fields.into_iter().collect(),
         },
     };
-    Ok(page(state, StatusCode::OK, &shown))
+    Ok(page_with_forms(
+        state,
+        StatusCode::OK,
+        &shown,
+        target.as_deref(),
+    ))
 }

@@ -13,6 +13,9 @@ use http::header::ORIGIN;
 /// such as curl send that, and so do old browsers for scripts. Those come without the cookie from
 /// another site (`SameSite=Lax`) and end nothing.
 pub(crate) fn is_navigation(headers: &HeaderMap) -> bool {
+    if is_prefetch(headers) {
+        return false;
+    }
     match is_declared_navigation(headers) {
         Some(declared) => declared,
         None => !headers.contains_key("x-requested-with") && accepts_a_page(headers),
@@ -21,7 +24,20 @@ pub(crate) fn is_navigation(headers: &HeaderMap) -> bool {
 
 /// The same for a form post, whose `Accept` says nothing: it cannot be an image.
 pub(crate) fn is_form_navigation(headers: &HeaderMap) -> bool {
-    is_declared_navigation(headers).unwrap_or(!headers.contains_key("x-requested-with"))
+    !is_prefetch(headers)
+        && is_declared_navigation(headers).unwrap_or(!headers.contains_key("x-requested-with"))
+}
+
+/// Whether a browser loads a page that nobody has asked for yet.
+pub(crate) fn is_prefetch(headers: &HeaderMap) -> bool {
+    ["sec-purpose", "purpose"]
+        .iter()
+        .flat_map(|name| headers.get_all(*name))
+        .any(|value| {
+            let words = value.as_bytes().to_ascii_lowercase();
+            let has = |word: &[u8]| words.windows(word.len()).any(|part| part == word);
+            has(b"prefetch") || has(b"prerender")
+        })
 }
 
 /// What `Sec-Fetch-Mode` and `Sec-Fetch-Dest` say; none where neither is sent.
@@ -131,6 +147,12 @@ mod tests {
             (false, &[("accept", "text/html-ish")]),
             (false, &[("accept", "text/html"), ("x-requested-with", "x")]),
             (false, &[("x-requested-with", "x")]),
+            (false, &[("sec-purpose", "prefetch;prerender")]),
+            (
+                false,
+                &[("sec-fetch-mode", "navigate"), ("purpose", "Prefetch")],
+            ),
+            (true, &[("purpose", "none")]),
         ] {
             assert_eq!(is_navigation(&headers(pairs)), expected, "{pairs:?}");
         }

@@ -17,7 +17,7 @@ use http::{HeaderMap, HeaderValue, Method, StatusCode, header::SET_COOKIE};
 
 use self::decide::Asked;
 use crate::{
-    http::{Cookie, Failure, Parameters, method_not_allowed, page_with_forms},
+    http::{Cookie, Failure, Parameters, is_prefetch, method_not_allowed, page_with_forms, text},
     pages::{Continue, Field, Login, LoginProblem, Page, ServiceLabel},
     people::Person,
     registry::Service,
@@ -35,6 +35,13 @@ pub(crate) async fn login(
     request: Request,
 ) -> Response {
     let answer = match *request.method() {
+        // A ticket would be spent on a page that nobody may ever see; browsers then ask again.
+        Method::GET if is_prefetch(request.headers()) => {
+            return text(
+                StatusCode::SERVICE_UNAVAILABLE,
+                "This page is not sent in advance.\n",
+            );
+        }
         Method::GET => show::show(&state, request.uri().query(), request.headers()).await,
         // A link checker must not spend or make anything: it sees what a stranger sees.
         Method::HEAD => show::show(&state, request.uri().query(), &HeaderMap::new()).await,
@@ -128,7 +135,7 @@ impl Form<'_> {
                 action: &action,
                 fields,
             },
-            username: self.username,
+            username: shown_back(self.username),
             problem: self.problem,
             renew: self.renew,
         });
@@ -137,6 +144,16 @@ impl Form<'_> {
             add_cookie(&mut response, state.cookies.set(Cookie::Flow, &flow, None));
         }
         response
+    }
+}
+
+/// The name that was typed, for the form that is shown again. No keyboard types control
+/// characters: such a name is not worth keeping.
+fn shown_back(username: &str) -> &str {
+    if username.chars().any(char::is_control) {
+        ""
+    } else {
+        username
     }
 }
 

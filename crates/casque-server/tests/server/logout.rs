@@ -65,3 +65,83 @@ async fn a_picture_or_a_script_logs_nobody_out() {
         );
     }
 }
+
+#[tokio::test]
+async fn a_form_of_another_site_logs_nobody_out() {
+    // S-051, R-073
+    let house = House::new();
+    let mut browser = house.signed_in("alice").await;
+    for headers in [
+        &[("origin", "https://evil.example")][..],
+        &[("sec-fetch-site", "cross-site")],
+        &[("sec-fetch-site", "same-site"), ("origin", "null")],
+        &[("origin", "null")],
+    ] {
+        let answer = browser
+            .send(Method::POST, "/logout", headers, axum::body::Body::empty())
+            .await;
+        assert_eq!(answer.status, 200, "{headers:?}");
+        assert!(answer.body.contains("Sign out?"), "{headers:?}");
+        assert!(browser.get("/login").await.body.contains("alice"));
+    }
+    for headers in [
+        &[][..],
+        &[("origin", "https://cas.example.org")],
+        &[("sec-fetch-site", "same-origin"), ("origin", "null")],
+    ] {
+        let mut browser = house.signed_in("alice").await;
+        let answer = browser
+            .send(Method::POST, "/logout", headers, axum::body::Body::empty())
+            .await;
+        assert!(answer.body.contains("You are signed out"), "{headers:?}");
+        assert!(browser.get("/login").await.is_form(), "{headers:?}");
+    }
+}
+
+#[tokio::test]
+async fn a_page_that_is_loaded_in_advance_changes_nothing() {
+    // S-051
+    let house = House::new();
+    let mut browser = house.signed_in("alice").await;
+    for (name, value) in [
+        ("sec-purpose", "prefetch"),
+        ("sec-purpose", "prefetch;prerender"),
+        ("purpose", "prefetch"),
+    ] {
+        let headers = [(name, value), ("sec-fetch-mode", "navigate")];
+        let mut get = async |path: &str| {
+            let body = axum::body::Body::empty();
+            browser.send(Method::GET, path, &headers, body).await
+        };
+        let answer = get("/logout").await;
+        assert!(answer.body.contains("Sign out?"), "{}", answer.body);
+        let answer = get(&format!("/login?service={}", encode(APP))).await;
+        assert_eq!((answer.status.as_u16(), answer.location()), (503, None));
+        assert!(browser.get("/login").await.body.contains("alice"));
+    }
+}
+
+#[tokio::test]
+async fn the_question_keeps_registered_services_only() {
+    // R-070, S-040, S-043
+    let house = House::new();
+    let mut browser = house.signed_in("alice").await;
+    let image = [("sec-fetch-dest", "image")];
+    for (service, origin) in [
+        (APP, Some("https://app.example.org")),
+        ("https://evil.example/", None),
+    ] {
+        let path = format!("/logout?service={}", encode(service));
+        let body = axum::body::Body::empty();
+        let answer = browser.send(Method::GET, &path, &image, body).await;
+        assert!(answer.body.contains("Sign out?"), "{}", answer.body);
+        assert_eq!(answer.hidden("service").as_deref(), origin.map(|_| service));
+        assert!(!answer.body.contains("evil.example"));
+        let policy = answer.header("content-security-policy").expect("a policy");
+        let action = match origin {
+            Some(origin) => format!("form-action 'self' {origin};"),
+            None => "form-action 'self';".to_owned(),
+        };
+        assert!(policy.contains(&action), "{policy}");
+    }
+}
