@@ -97,6 +97,7 @@ impl Server {
             },
             form_lifetime: config.login.form_lifetime,
             trusted_proxies: config.trusted_proxies.clone(),
+            unlisted_proxy: std::sync::Once::new(),
             pages: Pages::new(&prefix, config.organisation.as_deref()),
             prefix,
             people,

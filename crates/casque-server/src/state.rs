@@ -1,6 +1,9 @@
 //! What every request handler shares.
 
-use std::{sync::Arc, time::Duration};
+use std::{
+    sync::{Arc, Once},
+    time::Duration,
+};
 
 use casque_store::{Clock, SharedStore, StoreError};
 use ipnet::IpNet;
@@ -33,6 +36,8 @@ pub(crate) struct State {
     /// How long a login form may stay open before it must be loaded again.
     pub(crate) form_lifetime: Duration,
     pub(crate) trusted_proxies: Vec<IpNet>,
+    /// Warns once of a proxy on this host that is not among them.
+    pub(crate) unlisted_proxy: Once,
     pub(crate) people: Arc<dyn People>,
     pub(crate) services: Arc<Services>,
     pub(crate) passwords: PasswordChecker,

@@ -8,7 +8,6 @@
 
 use std::{
     collections::HashMap,
-    iter,
     sync::{Arc, Mutex, PoisonError},
     time::{Duration, SystemTime, UNIX_EPOCH},
 };
@@ -24,6 +23,9 @@ pub(crate) const DEVICE_LIFETIME: Duration = Duration::from_hours(90 * 24);
 
 /// Seconds in [`DEVICE_LIFETIME`], for the cookie.
 pub(crate) const DEVICE_MAX_AGE: u64 = 90 * 24 * 3600;
+
+/// How many times more failures are allowed to everybody behind a proxy that is not listed.
+const EVERYBODY: u32 = 10;
 
 /// How many failures are allowed in how long.
 #[derive(Debug, Clone, Copy)]
@@ -53,8 +55,10 @@ pub(crate) struct Attempt {
 pub(crate) struct Who<'a> {
     /// The name as [`canonical_person`] gives it.
     pub(crate) person: &'a str,
-    /// The network of the browser; none where it is not known, behind a proxy that is not listed.
-    pub(crate) network: Option<&'a str>,
+    /// The network of the browser.
+    pub(crate) network: &'a str,
+    /// It is that of a proxy which is not listed, and so of everybody behind it.
+    pub(crate) everybodys: bool,
     /// The device, where its cookie is for this person.
     pub(crate) device: Option<&'a str>,
 }
@@ -138,10 +142,14 @@ impl Throttle {
             return vec![(key("fail-device", &name), per_person)];
         }
         let person = (key("fail-person", who.person.as_bytes()), per_person);
-        let network = who
-            .network
-            .map(|network| (key("fail-network", network.as_bytes()), per_network));
-        iter::once(person).chain(network).collect()
+        let network = who.network.as_bytes();
+        let network = if who.everybodys {
+            let limit = per_network.saturating_mul(EVERYBODY);
+            (key("fail-proxy", network), limit)
+        } else {
+            (key("fail-network", network), per_network)
+        };
+        vec![person, network]
     }
 
     /// Until so few failures count that one more is allowed.

@@ -148,6 +148,11 @@ impl Parameters {
         self.named(name).any(|field| field.place == Place::Query)
     }
 
+    /// Whether a parameter is given more than once, in query and form body together.
+    pub(crate) fn is_repeated(&self, name: &str) -> bool {
+        self.named(name).nth(1).is_some()
+    }
+
     /// The one value of a field of the form body: neither absent, nor repeated, nor in the query.
     pub(crate) fn only_in_body(&self, name: &str) -> Option<&[u8]> {
         let mut fields = self.named(name);

@@ -34,6 +34,9 @@ pub(super) async fn submit(state: &State, request: Request) -> Result<Response, 
     ) else {
         return Err(Failure::Parameters);
     };
+    if parameters.is_repeated("lt") {
+        return Err(Failure::Parameters);
+    }
     let peer = parts.extensions.get::<Peer>().copied();
     let username = String::from_utf8_lossy(username).into_owned();
     let wanted = Wanted::read(state, &parameters)?;
@@ -47,6 +50,15 @@ pub(super) async fn submit(state: &State, request: Request) -> Result<Response, 
         network: network(client_address(peer, headers, &state.trusted_proxies)),
         everybodys: is_unlisted_proxy(peer, headers, &state.trusted_proxies),
     };
+    if attempt.everybodys {
+        state.unlisted_proxy.call_once(|| {
+            tracing::warn!(
+                "logins come through a proxy on this host that is not listed: failed logins of \
+                 everybody behind it are counted together. List it in trusted_proxies, or have it \
+                 send no X-Forwarded-For"
+            );
+        });
+    }
     if !is_own_form(headers, &state.origin) {
         tracing::info!(network = %attempt.network, "login form from another site refused");
         return Ok(attempt.again(StatusCode::FORBIDDEN, LoginProblem::StaleForm));
@@ -106,7 +118,8 @@ impl Attempt<'_> {
             .and_then(|cookie| known_device(&state.secret, &counted_as, cookie, now));
         let who = Who {
             person: &counted_as,
-            network: (!self.everybodys).then_some(self.network.as_str()),
+            network: &self.network,
+            everybodys: self.everybodys,
             device,
         };
         let attempt = match state.throttle.begin(who, now).await? {

@@ -284,3 +284,43 @@ async fn other_pages() {
     assert_eq!(asset.header("x-content-type-options"), Some("nosniff"));
     assert_eq!(browser.get("/assets/other.css").await.status, 404);
 }
+
+#[tokio::test]
+async fn a_login_ticket_is_given_once() {
+    //
+    let house = House::new();
+    let mut browser = house.browser();
+    let ticket = browser.get("/login").await.login_ticket().expect("a form");
+    let password = encode(PASSWORD);
+    let fields = format!("lt={ticket}&username=alice&password={password}");
+    let form = [("content-type", "application/x-www-form-urlencoded")];
+    for (path, body) in [
+        ("/login".to_owned(), format!("{fields}&lt={ticket}")),
+        (format!("/login?lt={ticket}"), fields.clone()),
+    ] {
+        let answer = browser.send(Method::POST, &path, &form, body.into()).await;
+        assert_eq!(answer.status, 400);
+        assert!(!answer.sets_tgc());
+    }
+    let answer = browser
+        .send(Method::POST, "/login", &form, fields.into())
+        .await;
+    assert_eq!(answer.status, 200);
+}
+
+#[tokio::test]
+async fn the_form_shows_names_back_that_can_be_typed() {
+    // S-062: nothing cuts a pasted password.
+    let house = House::new();
+    let mut browser = house.browser();
+    for (name, shown) in [
+        ("alicia", "value=\"alicia\""),
+        ("ali\u{7}cia", "value=\"\""),
+    ] {
+        let answer = browser.log_in(name, "wrong", None).await;
+        assert_eq!(answer.status, 401);
+        assert!(answer.body.contains(shown), "{}", answer.body);
+        assert_eq!(answer.body.matches("maxlength").count(), 1);
+        assert!(answer.body.contains("maxlength=\"256\""));
+    }
+}

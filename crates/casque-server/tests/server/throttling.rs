@@ -306,7 +306,7 @@ async fn a_proxy_that_is_not_listed_does_not_shut_everybody_out() {
     for n in 0..10 {
         assert_eq!(attempt(&format!("user{n}"), "wrong").await, 401);
     }
-    assert_eq!(attempt("alice", PASSWORD).await, 200);
+    assert_eq!(attempt("alice", PASSWORD).await, 200, "ten times five");
     // Each person is still guarded, and what is too long is counted.
     for _ in 0..3 {
         assert_eq!(attempt("bob", "wrong").await, 401);
@@ -321,6 +321,12 @@ async fn a_proxy_that_is_not_listed_does_not_shut_everybody_out() {
         let answer = browser.log_in(&format!("local{n}"), "wrong", None).await;
         assert_eq!(answer.status, expected);
     }
+    // Nor does the header switch the limit off: everybody behind the proxy shares ten times as many.
+    // Ten and three of bob and three of nobody have failed so far.
+    for n in 16..50 {
+        assert_eq!(attempt(&format!("more{n}"), "wrong").await, 401, "{n}");
+    }
+    assert_eq!(attempt("carol", "wrong").await, 429);
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 4)]
