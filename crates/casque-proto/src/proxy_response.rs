@@ -1,5 +1,7 @@
 //! The answer of `/proxy` (specification §2.7.2).
 
+use std::borrow::Cow;
+
 use crate::body;
 use crate::failure::Failure;
 use crate::json::Json;
@@ -84,7 +86,7 @@ impl ProxyResponse {
 fn read(body: &[u8], options: &ReadOptions) -> Result<ProxyResponse, ReadError> {
     let text = body::text(body, options)?;
     let response = match document(&text)? {
-        Document::Xml => envelope::read_xml(&text, options, read_xml)?,
+        Document::Xml => envelope::read_xml(&text, options, read_xml)?.judge()?,
         Document::Json => read_json(&Json::parse(&text, options.limits_ref())?)?,
     };
     if matches!(response, ProxyResponse::Success(_)) {
@@ -93,29 +95,49 @@ fn read(body: &[u8], options: &ReadOptions) -> Result<ProxyResponse, ReadError> 
     Ok(response)
 }
 
-fn read_xml(reader: &mut CasReader<'_>, outcome: Outcome) -> Result<ProxyResponse, ReadError> {
+/// What stood in the outcome; judged only once the document has been read to its end (R-150).
+enum Content<'a> {
+    Failure(Failure),
+    Tickets(Vec<Cow<'a, str>>),
+    Foreign,
+}
+
+impl Content<'_> {
+    fn judge(self) -> Result<ProxyResponse, ReadError> {
+        match self {
+            Self::Failure(failure) => Ok(ProxyResponse::Failure(failure)),
+            Self::Foreign => Err(foreign()),
+            Self::Tickets(tickets) => match tickets.as_slice() {
+                [] => Err(no_ticket()),
+                [ticket] => proxy_ticket(ticket).map(ProxyResponse::Success),
+                _ => Err(ReadError::new(
+                    ErrorClass::Ambiguous,
+                    "a second proxyTicket",
+                )),
+            },
+        }
+    }
+}
+
+fn read_xml<'a>(reader: &mut CasReader<'a>, outcome: Outcome) -> Result<Content<'a>, ReadError> {
     match outcome {
         Outcome::ProxyFailure | Outcome::AuthenticationFailure => {
-            reader.failure().map(ProxyResponse::Failure)
+            reader.failure().map(Content::Failure)
         }
-        Outcome::AuthenticationSuccess => Err(envelope::not_cas(
-            "authenticationSuccess does not answer /proxy",
-        )),
+        Outcome::AuthenticationSuccess => {
+            reader.xml.skip()?;
+            Ok(Content::Foreign)
+        }
         Outcome::ProxySuccess => {
-            let mut ticket = None;
+            let mut tickets = Vec::new();
             while let Some(child) = reader.xml.child()? {
                 if child.local != "proxyTicket" || !reader.is_cas(child) {
                     reader.xml.skip()?;
                     continue;
                 }
-                let text = reader.xml.text("the proxyTicket")?;
-                if ticket.replace(proxy_ticket(&text)?).is_some() {
-                    return Err(reader
-                        .xml
-                        .error(ErrorClass::Ambiguous, "a second proxyTicket"));
-                }
+                tickets.push(reader.xml.text("the proxyTicket")?);
             }
-            ticket.map(ProxyResponse::Success).ok_or_else(no_ticket)
+            Ok(Content::Tickets(tickets))
         }
     }
 }
@@ -126,9 +148,7 @@ fn read_json(document: &Json<'_>) -> Result<ProxyResponse, ReadError> {
         Outcome::ProxyFailure | Outcome::AuthenticationFailure => {
             envelope::read_json_failure(content).map(ProxyResponse::Failure)
         }
-        Outcome::AuthenticationSuccess => Err(envelope::not_cas(
-            "authenticationSuccess does not answer /proxy",
-        )),
+        Outcome::AuthenticationSuccess => Err(foreign()),
         Outcome::ProxySuccess => match content.member("proxyTicket") {
             Some(Json::String(ticket)) => {
                 proxy_ticket(trim_xml(ticket)).map(ProxyResponse::Success)
@@ -145,6 +165,10 @@ fn read_json(document: &Json<'_>) -> Result<ProxyResponse, ReadError> {
 fn proxy_ticket(text: &str) -> Result<ProxyTicket, ReadError> {
     ProxyTicket::parse(text)
         .map_err(|error| ReadError::malformed(format!("the proxyTicket is no ticket: {error}")))
+}
+
+fn foreign() -> ReadError {
+    envelope::not_cas("authenticationSuccess does not answer /proxy")
 }
 
 fn no_ticket() -> ReadError {
@@ -179,7 +203,7 @@ mod tests {
 
     #[test]
     fn only_one_good_ticket_is_a_success() {
-        // R-177, R-178, R-219
+        // R-150, R-177, R-178, R-219
         let xml = |inside: &str| {
             format!(
                 r#"<c:serviceResponse xmlns:c="http://www.yale.edu/tp/cas">{inside}</c:serviceResponse>"#
@@ -207,7 +231,7 @@ mod tests {
             ),
             (
                 xml("<c:proxySuccess/><c:proxyFailure/>"),
-                ErrorClass::Malformed,
+                ErrorClass::Ambiguous,
             ),
             (
                 xml("<c:proxyFailure/><c:proxySuccess/>"),

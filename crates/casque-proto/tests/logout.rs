@@ -34,7 +34,7 @@ fn read(vector: &Vector) -> Value {
     let receiver = LogoutReceiver::new("/callback").front_channel(front_channel);
     let headers = headers(vector.input["content_type"].as_str());
     if !receiver.may_be_logout(&method, &Uri::from_static("/callback"), &headers) {
-        return json!({"result": "pass"});
+        return json!({"result": "error", "class": "not_logout_request"});
     }
     match LogoutMessage::parse(&vector.bytes) {
         Ok(message) => json!({

@@ -247,6 +247,28 @@ fn a_file_is_read_as_well() {
     assert_eq!(json["session_indexes"], serde_json::json!(["ST-1"]));
 }
 
+/// what an application would not take for a logout is none here either, a bare document included.
+#[test]
+fn a_request_that_is_no_logout_is_an_error() {
+    let xml = "<samlp:LogoutRequest xmlns:samlp=\"urn:oasis:names:tc:SAML:2.0:protocol\"><samlp:SessionIndex>ST-1</samlp:SessionIndex></samlp:LogoutRequest>";
+    for options in [
+        &["--method", "GET"][..],
+        &["--content-type", "text/plain"],
+        &["--content-type", "multipart/form-data; boundary=b"],
+        &["--method", "PUT"],
+    ] {
+        let options: Vec<String> = options.iter().map(ToString::to_string).collect();
+        for input in [xml, "logoutRequest=%3Ca%2F%3E"] {
+            let json = answer("logout-request", &options, input.as_bytes()).expect("an answer");
+            assert_eq!(json["result"], "error", "{options:?}");
+            assert_eq!(json["class"], "not_logout_request", "{options:?}");
+        }
+    }
+    let form = option("--content-type", "application/x-www-form-urlencoded");
+    let json = answer("logout-request", &form, xml.as_bytes()).expect("an answer");
+    assert_eq!(json["session_indexes"], serde_json::json!(["ST-1"]));
+}
+
 #[test]
 fn misuse_is_told_apart() {
     for (kind, options, words) in [

@@ -39,14 +39,14 @@ impl Outcome {
         }
     }
 
-    fn of(name: &str) -> Option<Self> {
+    pub(crate) fn of(name: &str) -> Option<Self> {
         Self::ALL.into_iter().find(|outcome| outcome.name() == name)
     }
 }
 
 /// Reads the root of an XML answer and the one outcome in it, whose content `content` reads.
 ///
-/// Nothing is returned before the end of the document has been seen (S-024).
+/// The outcome is the only child of the root, as the schema has it: beside it there is room for nothing (S-023). Nothing is returned before the end of the document has been seen (S-024).
 pub(crate) fn read_xml<'a, T>(
     text: &'a str,
     options: &ReadOptions,
@@ -69,7 +69,9 @@ pub(crate) fn read_xml<'a, T>(
         )));
     }
     let mut read = None;
+    let mut children = 0_usize;
     while let Some(child) = reader.xml.child()? {
+        children += 1;
         match Outcome::of(child.local).filter(|_| reader.is_cas(child)) {
             Some(_) if read.is_some() => {
                 return Err(reader.xml.error(ErrorClass::Ambiguous, "a second outcome"));
@@ -79,7 +81,11 @@ pub(crate) fn read_xml<'a, T>(
         }
     }
     reader.xml.finish()?;
-    read.ok_or_else(|| not_cas("a serviceResponse without an outcome"))
+    match read {
+        None => Err(not_cas("a serviceResponse without an outcome")),
+        Some(_) if children > 1 => Err(ReadError::malformed("an element beside the outcome")),
+        Some(read) => Ok(read),
+    }
 }
 
 /// The outcome of a JSON answer and its content.
@@ -125,6 +131,11 @@ impl CasReader<'_> {
     pub(crate) fn is_cas(&self, element: Element<'_>) -> bool {
         element.namespace == Namespace::Cas
             || (self.counts_no_namespace && element.namespace == Namespace::None)
+    }
+
+    /// Named without a namespace where that does not count: what a reader that ignores namespaces would take for one of CAS.
+    pub(crate) fn lacks_namespace(&self, element: Element<'_>) -> bool {
+        element.namespace == Namespace::None && !self.counts_no_namespace
     }
 
     /// The failure whose start tag was just read. What is nested in it does not count.

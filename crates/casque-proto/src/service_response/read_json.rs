@@ -6,6 +6,7 @@ use super::envelope::Outcome;
 use super::read_xml::proxy_granting_ticket_iou;
 use crate::assertion::Assertion;
 use crate::attributes::Attributes;
+use crate::attributes::decoded_name;
 use crate::json::Json;
 use crate::read::ErrorClass;
 use crate::read::ReadError;
@@ -80,7 +81,7 @@ fn success(content: &Json<'_>, options: &ReadOptions) -> Result<Assertion, ReadE
     })
 }
 
-/// Members beside `attributes` are attributes too, as in XML; objects among them are passed over.
+/// Members beside `attributes` are attributes too, as in XML; those that are or hold an object are passed over.
 fn beside(content: &Json<'_>) -> Result<Attributes, ReadError> {
     let mut attributes = Attributes::new();
     let Json::Object(members) = content else {
@@ -91,13 +92,22 @@ fn beside(content: &Json<'_>) -> Result<Attributes, ReadError> {
             &**name,
             "user" | "attributes" | "proxyGrantingTicket" | "proxies"
         );
-        if is_other && !matches!(value, Json::Object(_)) {
+        if is_other && !holds_object(value) {
             push(&mut attributes, name, value)?;
         }
     }
     Ok(attributes)
 }
 
+fn holds_object(value: &Json<'_>) -> bool {
+    match value {
+        Json::Object(_) => true,
+        Json::Array(items) => items.iter().any(holds_object),
+        Json::Null | Json::Bool(_) | Json::Number(_) | Json::String(_) => false,
+    }
+}
+
+/// The chain of proxies; nulls in it are absent.
 fn proxies(content: &Json<'_>) -> Result<Vec<String>, ReadError> {
     let items = match content.member("proxies") {
         Some(Json::Array(items)) => items,
@@ -106,6 +116,7 @@ fn proxies(content: &Json<'_>) -> Result<Vec<String>, ReadError> {
     };
     items
         .iter()
+        .filter(|item| !matches!(item, Json::Null))
         .map(|item| match item {
             Json::String(proxy) if !trim_xml(proxy).is_empty() => Ok(trim_xml(proxy).to_owned()),
             Json::String(_) => Err(ReadError::malformed("a blank proxy")),
@@ -114,8 +125,11 @@ fn proxies(content: &Json<'_>) -> Result<Vec<String>, ReadError> {
         .collect()
 }
 
-/// A scalar or a list of scalars; nulls are absent, anything else is an error (R-176, S-029).
+/// A scalar or a list of scalars; nulls are absent, anything else is an error (R-176, S-029). The name is decoded as in
+/// XML.
 fn push(attributes: &mut Attributes, name: &str, value: &Json<'_>) -> Result<(), ReadError> {
+    let decoded = decoded_name(name);
+    let name = decoded.as_deref().unwrap_or(name);
     let values = match value {
         Json::Array(items) => items.as_slice(),
         scalar => std::slice::from_ref(scalar),

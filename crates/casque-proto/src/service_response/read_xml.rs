@@ -55,6 +55,8 @@ struct Parts<'a> {
     /// Attributes that stand beside the element `attributes`, not in it.
     outside: Attributes,
     proxies: Option<Vec<String>>,
+    /// A part was there by its local name only, without the namespace.
+    lacks_namespace: bool,
 }
 
 impl Parts<'_> {
@@ -62,6 +64,12 @@ impl Parts<'_> {
         let user = self
             .user
             .ok_or_else(|| ReadError::new(ErrorClass::MissingUser, "a success without a user"))?;
+        if self.lacks_namespace {
+            // Other readers would see it, and a proxied login must not look like a direct one (S-014).
+            return Err(ReadError::malformed(
+                "a part of the answer in no namespace beside parts in that of CAS",
+            ));
+        }
         let user = text::principal(&user, options.limits_ref())?;
         let iou = self.iou.filter(|iou| !iou.is_empty());
         let iou = iou.as_deref().map(proxy_granting_ticket_iou).transpose()?;
@@ -89,7 +97,13 @@ fn success<'a>(reader: &mut CasReader<'a>) -> Result<Parts<'a>, ReadError> {
         let is_cas = reader.is_cas(child);
         match child.local {
             "user" | "attributes" | "proxyGrantingTicket" | "proxies" if !is_cas => {
+                parts.lacks_namespace |= reader.lacks_namespace(child);
                 reader.xml.skip()?;
+            }
+            name if is_cas && Outcome::of(name).is_some() => {
+                return Err(reader
+                    .xml
+                    .error(ErrorClass::Ambiguous, "an outcome inside a success"));
             }
             "user" => {
                 let user = reader.xml.text("the user")?;
@@ -138,10 +152,18 @@ fn once<T>(
     Ok(())
 }
 
+/// The chain of proxies. Whatever could be one counts: a login by proxy must not look like a direct one (S-014, R-211).
 fn read_proxies(reader: &mut CasReader<'_>) -> Result<Vec<String>, ReadError> {
     let mut proxies = Vec::new();
-    while let Some(child) = reader.xml.child()? {
+    let mut is_empty = true;
+    while let Some(child) = reader.xml.item("the proxies")? {
+        is_empty = false;
         if child.local != "proxy" || !reader.is_cas(child) {
+            if child.local == "proxy" && reader.lacks_namespace(child) {
+                return Err(reader
+                    .xml
+                    .error(ErrorClass::Malformed, "a proxy in no namespace"));
+            }
             reader.xml.skip()?;
             continue;
         }
@@ -150,6 +172,11 @@ fn read_proxies(reader: &mut CasReader<'_>) -> Result<Vec<String>, ReadError> {
             return Err(reader.xml.error(ErrorClass::Malformed, "a blank proxy"));
         }
         proxies.push(proxy.into_owned());
+    }
+    if proxies.is_empty() && !is_empty {
+        return Err(reader
+            .xml
+            .error(ErrorClass::Malformed, "proxies without a proxy"));
     }
     Ok(proxies)
 }

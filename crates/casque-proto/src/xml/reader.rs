@@ -122,6 +122,21 @@ impl<'a> Reader<'a> {
         }
     }
 
+    /// Like [`child`](Self::child), but text between children is an error: `what` is a list and nothing else.
+    pub(crate) fn item(&mut self, what: &str) -> Result<Option<Element<'a>>, ReadError> {
+        loop {
+            match self.token()? {
+                Token::Start(element) => return Ok(Some(element)),
+                Token::End => return Ok(None),
+                Token::Text(text) if !text.chars().all(is_xml_blank) => {
+                    return Err(self.malformed(&format!("text in {what}")));
+                }
+                Token::Text(_) | Token::Other => {}
+                Token::Done => return Err(self.malformed("no element is open")),
+            }
+        }
+    }
+
     /// The text of the element just started, blanks at its ends left out.
     ///
     /// A comment, processing instruction or element inside is an error: readers that stop at it and readers that pass

@@ -3,9 +3,9 @@
 use casque_proto::rest::{StCreated, TgtCreated, TgtDeleted, TgtFound, UserAuthenticated};
 use casque_proto::saml::{SamlExpectation, SamlRequest, SamlResponse};
 use casque_proto::{
-    Cas1Response, CasBase, Failure, FailureCode, JsonpCallback, LogoutMessage, LogoutReceiver,
-    LogoutRequest, ProxyResponse, ReadError, ReadOptions, ServiceResponse, ServiceTicket,
-    ServiceUrl, Tolerance,
+    Cas1Response, CasBase, ErrorClass, Failure, FailureCode, JsonpCallback, LogoutMessage,
+    LogoutReceiver, LogoutRequest, ProxyResponse, ReadError, ReadOptions, ServiceResponse,
+    ServiceTicket, ServiceUrl, Tolerance,
 };
 use http::header::CONTENT_TYPE;
 use http::{HeaderMap, HeaderName, HeaderValue, Method, Uri};
@@ -66,6 +66,14 @@ pub(super) fn cas1_response(input: &[u8], arguments: &Arguments) -> Result<Outco
 
 /// A single logout message: a form body, a query string, or the document itself.
 pub(super) fn logout_request(input: &[u8], arguments: &Arguments) -> Result<Outcome, String> {
+    if !arguments.is_received()? {
+        // An application would pass the request on as any other.
+        return Ok(Outcome::Error(json!({
+            "result": "error",
+            "class": ErrorClass::NotLogoutRequest.as_str(),
+            "detail": "an application takes a form by POST, or a query by GET with --front-channel",
+        })));
+    }
     // A form begins with a name, a document with `<`.
     let blank = |byte: &u8| byte.is_ascii_whitespace();
     let begins_with_bracket = input.iter().find(|byte| !blank(byte)) == Some(&b'<')
@@ -75,9 +83,6 @@ pub(super) fn logout_request(input: &[u8], arguments: &Arguments) -> Result<Outc
             Ok(request) => Outcome::Read(logout(&request, None)),
             Err(error) => Outcome::error(&error),
         });
-    }
-    if !arguments.is_received()? {
-        return Ok(Outcome::Read(json!({ "result": "pass" })));
     }
     Ok(match LogoutMessage::parse(input) {
         Ok(message) => Outcome::Read(logout(message.request(), message.callback())),
