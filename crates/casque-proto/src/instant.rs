@@ -14,13 +14,13 @@ pub(crate) fn millis(instant: SystemTime) -> String {
     format!("{:.3}", timestamp(instant))
 }
 
-/// RFC 3339 with `Z` or an offset and any number of fraction digits; nanoseconds count.
+/// RFC 3339 with `Z` or an offset, `T` and `Z` in either case, and any number of fraction digits; nanoseconds count.
 pub(crate) fn parse(text: &str) -> Option<SystemTime> {
     let (seconds, rest) = text.split_at_checked(19)?;
     for (index, byte) in seconds.bytes().enumerate() {
         let expected = match index {
             4 | 7 => byte == b'-',
-            10 => byte == b'T',
+            10 => byte.eq_ignore_ascii_case(&b'T'),
             13 | 16 => byte == b':',
             _ => byte.is_ascii_digit(),
         };
@@ -52,7 +52,7 @@ pub(crate) fn parse(text: &str) -> Option<SystemTime> {
 fn is_zone(zone: &str) -> bool {
     let digits = |text: &str| text.len() == 2 && text.bytes().all(|byte| byte.is_ascii_digit());
     let Some(offset) = zone.strip_prefix(['+', '-']) else {
-        return zone == "Z";
+        return zone.eq_ignore_ascii_case("Z");
     };
     offset
         .split_once(':')
@@ -90,6 +90,7 @@ mod tests {
         let noon = SystemTime::UNIX_EPOCH + Duration::from_hours(476_268);
         for (text, nanos) in [
             ("2024-05-01T12:00:00Z", 0),
+            ("2024-05-01t12:00:00z", 0),
             ("2024-05-01T12:00:00.5Z", 500_000_000),
             ("2024-05-01T12:00:00.123456+00:00", 123_456_000),
             ("2024-05-01T14:00:00.000000000999999+02:00", 0),

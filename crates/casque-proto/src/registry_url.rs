@@ -141,7 +141,13 @@ pub(crate) struct Parts {
 impl Parts {
     /// Applies every rule but those about the names of parameters.
     pub(crate) fn parse(text: &str) -> Result<Self, ServiceUrlError> {
-        check_characters(text)?;
+        check_length(text)?;
+        Self::of_any_length(text)
+    }
+
+    /// [`parse`](Self::parse) without the limit, which a caller has held another text against.
+    pub(crate) fn of_any_length(text: &str) -> Result<Self, ServiceUrlError> {
+        check_printable(text)?;
         let (before, query, fragment) = split(text);
         if fragment.is_some() {
             return Err(ServiceUrlError::Fragment);
@@ -224,6 +230,11 @@ impl Parts {
 
 /// 1 to 2048 bytes of printable ASCII that a URL may hold raw, every `%` well-formed.
 pub(crate) fn check_characters(text: &str) -> Result<(), ServiceUrlError> {
+    check_length(text)?;
+    check_printable(text)
+}
+
+fn check_length(text: &str) -> Result<(), ServiceUrlError> {
     if text.is_empty() {
         return Err(ServiceUrlError::Empty);
     }
@@ -232,6 +243,11 @@ pub(crate) fn check_characters(text: &str) -> Result<(), ServiceUrlError> {
             limit: MAX_REGISTRY_URL_BYTES,
         });
     }
+    Ok(())
+}
+
+/// The rule of [`check_characters`] without the limit.
+pub(crate) fn check_printable(text: &str) -> Result<(), ServiceUrlError> {
     let allowed = |c: char| {
         matches!(c, '!'..='~') && !matches!(c, '"' | '<' | '>' | '\\' | '^' | '`' | '{' | '|' | '}')
     };

@@ -4,7 +4,9 @@ use percent_encoding::percent_decode_str;
 use url::Url;
 
 use crate::encode::{raw_name, split};
-use crate::registry_url::{Parts, check_characters, holds_dots_or_controls, names_ticket};
+use crate::registry_url::{
+    Parts, check_characters, check_printable, holds_dots_or_controls, names_ticket,
+};
 use crate::service_url::{ServiceUrlError, join};
 
 /// The application that a return-to target must belong to.
@@ -69,7 +71,7 @@ impl ReturnToRules {
             before.to_owned()
         };
         // The fragment is not part of the strict syntax; it never reaches a server.
-        let parts = Parts::parse(&join(&absolute, query, None)).ok()?;
+        let parts = Parts::of_any_length(&join(&absolute, query, None)).ok()?;
         let path = (parts.origin() == self.origin.origin()).then_some(parts.path)?;
         if !self.path_is_ours(&path)
             || query.is_some_and(|query| {
@@ -81,8 +83,8 @@ impl ReturnToRules {
             return None;
         }
         let location = join(&format!("{}{path}", self.origin.origin()), query, fragment);
-        // The origin of a rooted target counts towards the limit, as it does in the absolute form.
-        check_characters(&location).ok()?;
+        // The limit is on the target: the origin put in front of a rooted one does not count.
+        check_printable(&location).ok()?;
         // The last word belongs to the parser that browsers share.
         let read = Url::parse(&location).ok()?;
         let same_origin = Url::parse(&self.origin.origin()).ok()?.origin() == read.origin();

@@ -283,7 +283,11 @@ impl Response {
             _ => return Err(ambiguous("more than one status")),
         };
         let value = text::trim_xml(&code.value);
-        let local = value.split_once(':').map_or(value, |(_, local)| local);
+        let local = match value.split_once(':') {
+            // An empty prefix is none: `:Success` is no name at all.
+            Some((prefix, local)) if !prefix.is_empty() => local,
+            _ => value,
+        };
         if local == "Success" {
             return Ok(None);
         }
@@ -467,7 +471,7 @@ impl Statement {
     fn read_subject(&mut self, reader: &mut Reader<'_>) -> Result<(), ReadError> {
         while let Some(child) = reader.child()? {
             if child.is(Namespace::Saml1Assertion, "NameIdentifier") {
-                self.names.push(value(reader)?);
+                self.names.push(name(reader)?);
             } else {
                 reader.skip()?;
             }
@@ -502,7 +506,7 @@ fn read_audiences(reader: &mut Reader<'_>) -> Result<Vec<String>, ReadError> {
     let mut audiences = Vec::new();
     while let Some(child) = reader.child()? {
         if child.is(Namespace::Saml1Assertion, "Audience") {
-            audiences.extend(value(reader)?);
+            audiences.push(reader.text("an Audience")?.into_owned());
         } else {
             reader.skip()?;
         }
@@ -514,8 +518,10 @@ fn read_values(reader: &mut Reader<'_>) -> Result<Vec<String>, ReadError> {
     let mut values = Vec::new();
     while let Some(child) = reader.child()? {
         if child.is(Namespace::Saml1Assertion, "AttributeValue") {
-            // A value with elements in it is skipped, as in R-154.
-            values.extend(value(reader)?);
+            // A value with elements in it is skipped, as in R-154; a comment in one is an error (S-022).
+            if let Value::Text(text) = reader.value("an AttributeValue")? {
+                values.push(text.into_owned());
+            }
         } else {
             reader.skip()?;
         }
@@ -523,8 +529,8 @@ fn read_values(reader: &mut Reader<'_>) -> Result<Vec<String>, ReadError> {
     Ok(values)
 }
 
-/// The text of an element, across comments and processing instructions; `None` if there are elements in it.
-fn value(reader: &mut Reader<'_>) -> Result<Option<String>, ReadError> {
+/// A name, across comments and processing instructions; `None` if there are elements in it.
+fn name(reader: &mut Reader<'_>) -> Result<Option<String>, ReadError> {
     Ok(match reader.joined_value()? {
         Value::Text(text) => Some(text.into_owned()),
         Value::Nested => None,

@@ -138,8 +138,11 @@ pub(super) fn redirect_target(bytes: &[u8]) {
             Decision::Accept(accepted) => {
                 let joined = home.join(target).expect("a browser can go there");
                 assert_eq!(joined, location, "a browser would go elsewhere");
-                let again = check(&accepted, &rules);
-                assert_eq!(again.location(), accepted, "accepted once, accepted again");
+                // The limit is on the target, and a rooted one has grown by the origin.
+                if accepted.len() <= casque_proto::MAX_REGISTRY_URL_BYTES {
+                    let again = check(&accepted, &rules);
+                    assert_eq!(again.location(), accepted, "accepted once, accepted again");
+                }
             }
             Decision::Fallback(location) => assert_eq!(location, format!("{origin}{landing}")),
         }
