@@ -179,8 +179,8 @@ impl Answer {
         }
         if let Content::Page(_) = self.content {
             headers.insert(CONTENT_SECURITY_POLICY, POLICY.clone());
-            headers.insert(X_FRAME_OPTIONS, HeaderValue::from_static("DENY"));
         }
+        headers.insert(X_FRAME_OPTIONS, HeaderValue::from_static("DENY"));
         headers.insert(CACHE_CONTROL, HeaderValue::from_static("no-store"));
         headers.insert(PRAGMA, HeaderValue::from_static("no-cache"));
         headers.insert(VARY, HeaderValue::from_static("Cookie"));

@@ -252,6 +252,12 @@ impl App {
                 Some(&login_url),
             );
         }
+        if *request.method == Method::HEAD {
+            // The headers that a GET would get; nobody comes back from it, so no login is kept.
+            let options = LoginOptions::default().renew(renew);
+            let location = self.0.client.login_url(&site.service, options);
+            return Answer::redirect(location, Reason::LoginStarted);
+        }
         if *request.method != Method::GET {
             return pages::form_without_login(&login_url);
         }

@@ -242,6 +242,39 @@ fn access_without_a_session() {
     }
 }
 
+/// S-016, S-072: whatever casque answers itself is in no frame and no cache, and is what it says.
+#[test]
+fn every_answer_is_defended() {
+    let app = app();
+    let navigation = || get("/x").header("sec-fetch-mode", "navigate");
+    let rows = [
+        (navigation(), StatusCode::SEE_OTHER),
+        (navigation().method(Method::HEAD), StatusCode::SEE_OTHER),
+        (navigation().method(Method::POST), StatusCode::UNAUTHORIZED),
+        (get("/x"), StatusCode::UNAUTHORIZED),
+    ];
+    for (request, status) in rows {
+        let parts = parts(request);
+        let answer = app.access(&RequestView::from(&parts), None, &Policy::required());
+        let response = answer.expect("nobody is signed in").into_response();
+        assert_eq!(response.status(), status, "{parts:?}");
+        for (name, value) in [
+            ("x-frame-options", "DENY"),
+            ("x-content-type-options", "nosniff"),
+            ("cache-control", "no-store"),
+            ("referrer-policy", "no-referrer"),
+        ] {
+            assert_eq!(response.headers()[name], value, "{parts:?}");
+        }
+        let keeps = parts.method == Method::GET && status == StatusCode::SEE_OTHER;
+        assert_eq!(
+            response.headers().contains_key("set-cookie"),
+            keeps,
+            "{parts:?}"
+        );
+    }
+}
+
 proptest! {
     /// I5, I7: whatever a request holds, it is decided without a panic, and without a login of this
     /// browser no ticket is ever presented.

@@ -66,6 +66,10 @@ impl Cas {
 
     /// A guard for routes: whoever is not signed in is sent to log in, a script gets 401.
     ///
+    /// It guards every method of its routes, those without a handler included, while a
+    /// [`CasUser`](crate::CasUser) guards the methods of its handler only. Around one route it is
+    /// `get(members).layer(cas.require())`.
+    ///
     /// ```
     /// use axum::{Router, routing::get};
     /// use casque_axum::{Cas, Rule};

@@ -16,6 +16,9 @@ use crate::context::{Context, respond};
 /// the page it asked for, and anything that is not a navigation gets 401 with a JSON body. As
 /// `Option<CasUser>` it asks for nothing.
 ///
+/// It guards its own handler, so only that handler's methods: [`Cas::require`](crate::Cas::require)
+/// as a layer around the route guards them all.
+///
 /// ```
 /// use casque_axum::CasUser;
 ///

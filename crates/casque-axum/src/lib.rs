@@ -20,11 +20,14 @@
 //! let app: Router = Router::new()
 //!     .route("/", get(homepage))
 //!     .route("/protected", get(protected))
-//!     .route("/members", get(members))
+//!     .route("/members", get(members).layer(cas.require()))
 //!     .layer(cas.layer()); // also answers /login and /logout
 //! # Ok(())
 //! # }
 //! ```
+//!
+//! An extractor guards the methods whose handler takes it, and no others: any other method gets
+//! axum's own 405. [`Cas::require`] around a route, as here, or around a router guards every method.
 //!
 //! What it defends against, and how it behaves behind a proxy, is told in [`casque_app`].
 

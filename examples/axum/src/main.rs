@@ -33,7 +33,7 @@ async fn main() -> anyhow::Result<()> {
     let app = Router::new()
         .route("/", get(homepage))
         .route("/protected", get(protected))
-        .route("/members", get(members))
+        .route("/members", get(members).layer(cas.require()))
         .layer(cas.layer()); // also answers /login and /logout
 
     let listener = TcpListener::bind("127.0.0.1:5000")

@@ -2,7 +2,8 @@
 
 use std::time::Duration;
 
-use axum::http::StatusCode;
+use axum::body::Body;
+use axum::http::{Method, StatusCode};
 use casque_axum::{Mode, Policy, Rule};
 use casque_testkit::{Page as CasPage, Person};
 
@@ -127,6 +128,60 @@ async fn a_guard_without_the_layer_still_guards() {
         browser.go("/x").await.status,
         StatusCode::INTERNAL_SERVER_ERROR
     );
+}
+
+/// Issue 2, item 6, and S-081: the guard answers every method, with a handler or without.
+#[tokio::test]
+async fn a_guard_guards_every_method() {
+    let lab = Lab::new();
+    let members = |user: casque_axum::CasUser| async move { user.name().to_owned() };
+    let router = axum::Router::new()
+        .route("/one", axum::routing::get(members).layer(lab.cas.require()))
+        .merge(
+            axum::Router::new()
+                .route("/two", axum::routing::get(members))
+                .layer(lab.cas.require()),
+        )
+        .layer(lab.cas.layer());
+    let (alice, _) = lab.signed_in("alice").await;
+    let mut alice = crate::support::Browser { router, ..alice };
+    let mut nobody = crate::support::Browser {
+        jar: std::collections::BTreeMap::new(),
+        ..alice.clone()
+    };
+    for page in ["/one", "/two"] {
+        for method in ["GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"] {
+            let method = Method::from_bytes(method.as_bytes()).unwrap();
+            let script = [("sec-fetch-mode", "cors"), ("accept", "*/*")];
+            let refused = nobody
+                .send(method.clone(), page, &script, Body::empty())
+                .await;
+            assert_eq!(refused.status, StatusCode::UNAUTHORIZED, "{method} {page}");
+            assert_eq!(refused.header("content-type"), "application/json");
+            assert!(nobody.jar.is_empty(), "{method}: no login begins");
+            let served = alice
+                .send(method.clone(), page, &script, Body::empty())
+                .await;
+            let expected = if matches!(method, Method::GET | Method::HEAD) {
+                StatusCode::OK
+            } else {
+                StatusCode::METHOD_NOT_ALLOWED
+            };
+            assert_eq!(served.status, expected, "{method} {page}");
+        }
+        // HEAD by a navigation: the headers of a GET, and nothing is kept of it.
+        let navigation = [("accept", "text/html")];
+        let head = nobody
+            .send(Method::HEAD, page, &navigation, Body::empty())
+            .await;
+        assert_eq!(head.service(&lab.server), SERVICE);
+        assert!(nobody.jar.is_empty());
+        let form = nobody
+            .send(Method::POST, page, &navigation, Body::empty())
+            .await;
+        assert_eq!(form.status, StatusCode::UNAUTHORIZED);
+        assert!(form.text().contains("Nothing was saved"));
+    }
 }
 
 /// R-037: the CAS server is asked once, without a word to the user.

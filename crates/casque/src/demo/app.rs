@@ -7,7 +7,8 @@ use axum::Router;
 use axum::extract::OriginalUri;
 use axum::http::header::{CACHE_CONTROL, CONTENT_SECURITY_POLICY, CONTENT_TYPE, REFERRER_POLICY};
 use axum::http::header::{X_CONTENT_TYPE_OPTIONS, X_FRAME_OPTIONS};
-use axum::http::{HeaderMap, StatusCode};
+use axum::http::{HeaderMap, HeaderValue, StatusCode};
+use axum::middleware::map_response;
 use axum::response::{Html, IntoResponse, Response};
 use axum::routing::get;
 use casque_app::is_navigation;
@@ -34,11 +35,33 @@ pub(crate) fn cas(cas_url: &str, app_url: &str, store: SharedStore) -> Result<Ca
 pub(crate) fn router(cas: &Cas) -> Router {
     Router::new()
         .route("/", get(homepage))
-        .route("/protected", get(protected))
-        .route("/members", get(members))
+        .route("/protected", get(protected).fallback(protected_otherwise))
+        // Around all methods: the extractor in the handler guards the handler's own.
+        .route("/members", get(members).layer(cas.require()))
         .route("/style.css", get(style))
         .fallback(not_found)
         .layer(cas.layer())
+        .layer(map_response(defended))
+}
+
+/// Every answer, whoever gives it, is what it says it is, in no frame, and in no cache unless it says so itself
+/// (S-016, S-072).
+async fn defended(mut response: Response) -> Response {
+    const POLICY: &str = "default-src 'none'; style-src 'self'; img-src data:; form-action 'self'; base-uri 'none'; \
+                          frame-ancestors 'none'";
+    let headers = response.headers_mut();
+    for (name, value) in [
+        (CONTENT_SECURITY_POLICY, POLICY),
+        (X_FRAME_OPTIONS, "DENY"),
+        (X_CONTENT_TYPE_OPTIONS, "nosniff"),
+        (REFERRER_POLICY, "no-referrer"),
+        (CACHE_CONTROL, "no-store"),
+    ] {
+        headers
+            .entry(name)
+            .or_insert(HeaderValue::from_static(value));
+    }
+    response
 }
 
 /// Publicly accessible.
@@ -77,6 +100,14 @@ async fn protected(user: Option<CasUser>, headers: HeaderMap) -> Response {
             page.respond(StatusCode::UNAUTHORIZED)
         }
         None => (StatusCode::UNAUTHORIZED, DENIED).into_response(),
+    }
+}
+
+/// No method but GET is answered, and without a login not even that is told.
+async fn protected_otherwise(user: Option<CasUser>, headers: HeaderMap) -> Response {
+    match user {
+        Some(_) => StatusCode::METHOD_NOT_ALLOWED.into_response(),
+        None => protected(None, headers).await,
     }
 }
 
@@ -183,15 +214,7 @@ impl Page {
              <p class=\"account\">{account}</p></header>\
              <main><h1>{title}</h1>{body}</main></body></html>\n"
         );
-        let policy = "default-src 'none'; style-src 'self'; img-src data:; form-action 'self'; \
-                      base-uri 'none'; frame-ancestors 'none'";
-        let headers = [
-            (CONTENT_SECURITY_POLICY, policy),
-            (X_FRAME_OPTIONS, "DENY"),
-            (X_CONTENT_TYPE_OPTIONS, "nosniff"),
-            (REFERRER_POLICY, "no-referrer"),
-        ];
-        (status, headers, Html(html)).into_response()
+        (status, Html(html)).into_response()
     }
 }
 
@@ -213,7 +236,97 @@ fn escaped(text: &str) -> String {
 
 #[cfg(test)]
 mod tests {
+    use std::sync::Arc;
+
+    use casque_store::{MemoryStore, SystemClock};
+    use tower::ServiceExt as _;
+
     use super::*;
+
+    async fn asked(router: &Router, method: &str, path: &str, accept: &str) -> Response {
+        let request = axum::extract::Request::builder()
+            .method(method)
+            .uri(path)
+            .header("accept", accept)
+            .body(axum::body::Body::empty())
+            .unwrap();
+        let Ok(response) = router.clone().oneshot(request).await;
+        response
+    }
+
+    fn demo() -> Router {
+        let clock = Arc::new(SystemClock::new());
+        let (server, own) = ("http://127.0.0.1:1/cas", "http://127.0.0.1:2");
+        router(&cas(server, own, Arc::new(MemoryStore::new(clock))).unwrap())
+    }
+
+    /// Issue 2, items 6 and 8, and S-081: without a login, 401 to whatever is not a navigation.
+    #[tokio::test]
+    async fn no_method_gets_past_a_guard() {
+        let demo = demo();
+        for method in ["GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"] {
+            for (path, kind) in [
+                ("/members", "application/json"),
+                ("/protected", "text/plain; charset=utf-8"),
+            ] {
+                let response = asked(&demo, method, path, "*/*").await;
+                assert_eq!(
+                    response.status(),
+                    StatusCode::UNAUTHORIZED,
+                    "{method} {path}"
+                );
+                assert_eq!(response.headers()[CONTENT_TYPE], kind, "{method} {path}");
+            }
+        }
+        let sent = asked(&demo, "GET", "/members?a=1", "text/html").await;
+        assert_eq!(sent.status(), StatusCode::SEE_OTHER);
+    }
+
+    /// S-016, S-072: every answer carries the headers, whoever gives it.
+    #[tokio::test]
+    async fn every_answer_is_defended() {
+        let demo = demo();
+        for (method, path, accept, status) in [
+            ("GET", "/", "text/html", 200),
+            ("POST", "/", "text/html", 405),
+            ("GET", "/protected", "text/html", 401),
+            ("GET", "/protected", "*/*", 401),
+            ("GET", "/members", "text/html", 303),
+            ("GET", "/members", "*/*", 401),
+            ("POST", "/members", "text/html", 401),
+            ("GET", "/style.css", "text/css", 200),
+            ("GET", "/nowhere", "text/html", 404),
+            ("GET", "/login?ticket=ST-1-a", "text/html", 403),
+            ("GET", "/login", "text/html", 303),
+            ("GET", "/logout", "text/html", 303),
+            ("GET", "/logout", "image/png", 403),
+        ] {
+            let response = asked(&demo, method, path, accept).await;
+            assert_eq!(response.status().as_u16(), status, "{method} {path}");
+            let headers = response.headers();
+            let cache = if path == "/style.css" {
+                "max-age=300"
+            } else {
+                "no-store"
+            };
+            for (name, value) in [
+                (X_FRAME_OPTIONS, "DENY"),
+                (X_CONTENT_TYPE_OPTIONS, "nosniff"),
+                (REFERRER_POLICY, "no-referrer"),
+                (CACHE_CONTROL, cache),
+            ] {
+                let values: Vec<_> = headers.get_all(&name).iter().collect();
+                assert_eq!(values, [value], "{name} of {method} {path}");
+            }
+            let policies: Vec<_> = headers.get_all(CONTENT_SECURITY_POLICY).iter().collect();
+            let [policy] = policies[..] else {
+                panic!("{policies:?} of {method} {path}")
+            };
+            let policy = policy.to_str().unwrap();
+            assert!(policy.contains("default-src 'none'"), "{policy}");
+            assert!(policy.contains("frame-ancestors 'none'"), "{policy}");
+        }
+    }
 
     #[test]
     fn markup_stays_text() {
