@@ -10,7 +10,10 @@ use std::{
     net::SocketAddr,
     path::{Path, PathBuf},
     pin::pin,
-    sync::Arc,
+    sync::{
+        Arc,
+        atomic::{AtomicUsize, Ordering},
+    },
     time::Duration,
 };
 
@@ -28,8 +31,8 @@ use rustls::{
 };
 use tokio::{
     io::{AsyncRead, AsyncWrite},
-    net::TcpListener,
-    sync::Semaphore,
+    net::{TcpListener, TcpStream},
+    sync::{Semaphore, watch},
 };
 use tokio_rustls::TlsAcceptor;
 use tower::ServiceExt as _;
@@ -57,6 +60,10 @@ const SWEEP_INTERVAL: Duration = Duration::from_secs(30);
 /// How often services are looked for that should have been told of a logout, and were not because
 /// a server ended or the store was away.
 const TELL_INTERVAL: Duration = Duration::from_secs(30);
+
+/// How long a server that ends waits for a request that has not been asked in full: its handshake,
+/// or its head.
+const LAST_CHANCE: Duration = Duration::from_secs(1);
 
 /// How long to wait after the system refused another connection, as when all files are in use.
 const ACCEPT_PAUSE: Duration = Duration::from_millis(100);
@@ -149,7 +156,9 @@ impl Server {
         let teller = tokio::spawn(async move { messenger.keep_telling(TELL_INTERVAL).await });
         let connections = GracefulShutdown::new();
         let places = Arc::new(Semaphore::new(self.limits.connections));
+        let (ending, ends) = watch::channel(());
         let door = Door {
+            ends,
             router: self.router(),
             tls: tls.map(|tls| TlsAcceptor::from(tls.0)),
             head_bytes: self.limits.header_bytes,
@@ -171,7 +180,7 @@ impl Server {
                     tokio::spawn(async move {
                         // Answers are small and complete; waiting to fill a packet only delays them.
                         let _ = stream.set_nodelay(true);
-                        door.welcome(stream, peer, watcher).await;
+                        door.let_in(stream, peer, watcher).await;
                         drop(place);
                     });
                 }
@@ -182,9 +191,11 @@ impl Server {
             }
         }
         drop(listener);
+        drop(ending);
         sweeper.abort();
         teller.abort();
         let finish = async {
+            // Messages that have begun are on their way meanwhile; a last request may begin more.
             connections.shutdown().await;
             self.finish_logout_messages().await;
         };
@@ -202,27 +213,49 @@ impl Server {
 #[derive(Clone)]
 struct Door {
     router: Router,
+    /// Closed when the server ends.
+    ends: watch::Receiver<()>,
     tls: Option<TlsAcceptor>,
     head_bytes: usize,
     head_timeout: Duration,
 }
 
 impl Door {
-    async fn welcome(&self, stream: tokio::net::TcpStream, peer: SocketAddr, watcher: Watcher) {
+    /// Serves a connection to its end, or until the server ends and nothing is being asked.
+    async fn let_in(&self, stream: TcpStream, peer: SocketAddr, watcher: Watcher) {
+        let asked = Asked::default();
+        let mut ends = self.ends.clone();
+        let given_up = async {
+            // Nothing is ever sent: this is an error once the server ends.
+            while ends.changed().await.is_ok() {}
+            tokio::time::sleep(LAST_CHANCE).await;
+            if asked.any() {
+                // It is answered, and the connection ends after that.
+                std::future::pending::<()>().await;
+            }
+        };
+        tokio::select! {
+            biased;
+            () = self.welcome(stream, peer, watcher, &asked) => {}
+            () = given_up => tracing::debug!("connection without a request ended"),
+        }
+    }
+
+    async fn welcome(&self, stream: TcpStream, peer: SocketAddr, watcher: Watcher, asked: &Asked) {
         let Some(tls) = &self.tls else {
-            return self.http1(stream, peer, watcher).await;
+            return self.http1(stream, peer, watcher, asked).await;
         };
         match tokio::time::timeout(HANDSHAKE_TIMEOUT, tls.accept(stream)).await {
             Ok(Ok(stream)) if stream.get_ref().1.alpn_protocol() == Some(b"h2") => {
-                self.http2(stream, peer, watcher).await;
+                self.http2(stream, peer, watcher, asked).await;
             }
-            Ok(Ok(stream)) => self.http1(stream, peer, watcher).await,
+            Ok(Ok(stream)) => self.http1(stream, peer, watcher, asked).await,
             Ok(Err(error)) => tracing::debug!(%error, "TLS handshake failed"),
             Err(_) => tracing::debug!("TLS handshake took too long"),
         }
     }
 
-    async fn http1<S>(&self, stream: S, peer: SocketAddr, watcher: Watcher)
+    async fn http1<S>(&self, stream: S, peer: SocketAddr, watcher: Watcher, asked: &Asked)
     where
         S: AsyncRead + AsyncWrite + Send + Unpin + 'static,
     {
@@ -232,14 +265,14 @@ impl Door {
             .max_buf_size(self.head_bytes)
             .serve_connection(
                 TokioIo::new(stream),
-                service_fn(|request| self.answer(request, peer)),
+                service_fn(|request| self.answer(request, peer, asked.one())),
             );
         if let Err(error) = watcher.watch(connection).await {
             tracing::debug!(%error, "connection ended");
         }
     }
 
-    async fn http2<S>(&self, stream: S, peer: SocketAddr, watcher: Watcher)
+    async fn http2<S>(&self, stream: S, peer: SocketAddr, watcher: Watcher, asked: &Asked)
     where
         S: AsyncRead + AsyncWrite + Send + Unpin + 'static,
     {
@@ -252,10 +285,10 @@ impl Door {
             .keep_alive_interval(PING_INTERVAL)
             .keep_alive_timeout(PING_TIMEOUT)
             .serve_connection(TokioIo::new(stream), {
-                let door = self.clone();
+                let (door, asked) = (self.clone(), asked.clone());
                 service_fn(move |request| {
-                    let door = door.clone();
-                    async move { door.answer(request, peer).await }
+                    let (door, one) = (door.clone(), asked.one());
+                    async move { door.answer(request, peer, one).await }
                 })
             });
         if let Err(error) = watcher.watch(connection).await {
@@ -267,11 +300,37 @@ impl Door {
         &self,
         mut request: Request<Incoming>,
         peer: SocketAddr,
+        _one: Asking,
     ) -> Result<Response<axum::body::Body>, std::convert::Infallible> {
         request.extensions_mut().insert(Peer(peer));
         self.router
             .clone()
             .oneshot(request.map(axum::body::Body::new))
             .await
+    }
+}
+
+/// The requests of one connection that wait for their answer.
+#[derive(Debug, Clone, Default)]
+struct Asked(Arc<AtomicUsize>);
+
+/// One of them.
+#[derive(Debug)]
+struct Asking(Asked);
+
+impl Asked {
+    fn one(&self) -> Asking {
+        self.0.fetch_add(1, Ordering::Relaxed);
+        Asking(self.clone())
+    }
+
+    fn any(&self) -> bool {
+        self.0.load(Ordering::Relaxed) > 0
+    }
+}
+
+impl Drop for Asking {
+    fn drop(&mut self) {
+        self.0.0.fetch_sub(1, Ordering::Relaxed);
     }
 }

@@ -239,6 +239,38 @@ async fn the_end_waits_for_requests_that_have_begun() {
     );
 }
 
+#[tokio::test]
+async fn the_end_does_not_wait_for_requests_that_never_come() {
+    // S-095: a head may take ten seconds.
+    let house = House::new();
+    for start in [
+        "",
+        "GET /cas/login HTTP/1.1\r\nHost: cas.exam",
+        "GET /cas/login HTTP/1.1\r\nHost: cas.example.org\r\n\r\nGET /cas",
+    ] {
+        let server = open(&house, None).await;
+        let mut stream = TcpStream::connect(server.address)
+            .await
+            .expect("a connection");
+        stream.write_all(start.as_bytes()).await.expect("sent");
+        // Connections are taken in their order: once this one is answered, that one is held.
+        let (answer, _) = talk(
+            server.address,
+            b"GET /cas/login HTTP/1.1\r\nHost: cas.example.org\r\nConnection: close\r\n\r\n",
+            false,
+        )
+        .await;
+        assert!(answer.starts_with("HTTP/1.1 200 "), "{answer}");
+        server.stop.send(()).expect("running");
+        let patience = Duration::from_secs(5);
+        let done = tokio::time::timeout(patience, server.done).await;
+        done.unwrap_or_else(|_| panic!("{start:?} was waited for"))
+            .expect("no panic")
+            .expect("an orderly end");
+        drop(stream);
+    }
+}
+
 pub(crate) fn certificate(folder: &Path) -> (Tls, CertificateDer<'static>) {
     let made = rcgen::generate_simple_self_signed(["localhost".to_owned()]).expect("a certificate");
     let (certificate, key) = (folder.join("cas.pem"), folder.join("cas.key.pem"));
