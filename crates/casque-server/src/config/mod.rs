@@ -75,6 +75,8 @@ pub struct Config {
     /// What one client may take.
     pub limits: LimitsConfig,
     pointers: Pointers,
+    /// Advice on environment variables that nearly name a key.
+    misspelt: Vec<String>,
 }
 
 /// `[tls]`
@@ -163,7 +165,8 @@ impl Config {
     }
 
     /// Reads a file, then lets variables such as `CASQUE_LISTEN` and `CASQUE_LOGIN__MAX_FAILURES` replace its values.
-    /// Variables of other names are ignored; paths in them are relative to the file, too.
+    /// Variables of other names are ignored, with a [warning](Self::warnings) where they begin like those of a table;
+    /// paths in them are relative to the file, too.
     ///
     /// # Errors
     /// [`ConfigErrors`] with everything that is wrong.
@@ -192,7 +195,7 @@ impl Config {
 
     /// Advice on settings that are allowed and yet rarely meant.
     pub fn warnings(&self) -> Vec<String> {
-        let mut warnings = Vec::new();
+        let mut warnings = self.misspelt.clone();
         if self.tls.is_none() && !self.listen.ip().is_loopback() {
             warnings.push(format!(
                 "listen = \"{}\" is reachable from outside and speaks plain http: passwords cross that network \
@@ -306,6 +309,7 @@ impl Config {
                 shutdown: sheet.duration("limits.shutdown")?,
             },
             pointers: Pointers::of(sheet),
+            misspelt: sheet.misspelt().to_vec(),
         })
     }
 }

@@ -24,6 +24,8 @@ pub(crate) struct Sheet {
     /// Keys that were there with a value that breaks their rule.
     refused: Vec<&'static str>,
     unreadable: bool,
+    /// Advice on variables that nearly name a key.
+    misspelt: Vec<String>,
     place: PathBuf,
 }
 
@@ -47,6 +49,7 @@ impl Sheet {
             found: BTreeMap::new(),
             refused: Vec::new(),
             unreadable: false,
+            misspelt: Vec::new(),
             place: place.to_owned(),
         };
         match DeTable::parse(text) {
@@ -72,6 +75,7 @@ impl Sheet {
             found: BTreeMap::new(),
             refused: Vec::new(),
             unreadable: false,
+            misspelt: Vec::new(),
             place: place.to_owned(),
         };
         sheet.walk(table, "", text, faults);
@@ -121,25 +125,30 @@ impl Sheet {
             self.found.insert(key.name, Found { value, place, line });
         } else {
             self.refused.push(key.name);
-            faults.push(
-                ConfigError::new(
-                    &place,
-                    line,
-                    format!(
-                        "`{}` is {}, but must be {}",
-                        key.name,
-                        describe(key.kind, value),
-                        key.kind.rule()
-                    ),
-                )
-                .fix(format!("for example: {} = {}", key.last(), key.example)),
-            );
+            let is_blank = value.as_str().is_some_and(|text| text.trim().is_empty());
+            let problem = match key.kind {
+                Kind::Text if is_blank => {
+                    format!("`{}` is blank, but must be {}", key.name, key.kind.rule())
+                }
+                kind => format!(
+                    "`{}` is {}, but must be {}",
+                    key.name,
+                    describe(kind, value),
+                    kind.rule()
+                ),
+            };
+            faults.push(ConfigError::new(&place, line, problem).fix(format!(
+                "for example: {} = {}",
+                key.last(),
+                key.example
+            )));
         }
     }
 
     /// Takes a value from an environment variable: it wins over the file.
     pub(crate) fn set_from_environment(&mut self, name: &str, text: &str, faults: &mut Faults) {
         let Some(key) = self.keys.iter().find(|key| key.variable() == name) else {
+            self.misspelt.extend(self.advice(name));
             return;
         };
         let place = Path::new(name).to_owned();
@@ -162,6 +171,32 @@ impl Sheet {
         };
         let value = parsed.map_or(as_text, toml::Spanned::into_inner);
         self.set(key, &value, place, None, faults);
+    }
+
+    /// What to say about a variable that names no key, and yet a table of the file: no other program has such.
+    fn advice(&self, name: &str) -> Option<String> {
+        let (table, rest) = name.split_once("__")?;
+        let variables: Vec<String> = self.keys.iter().map(Key::variable).collect();
+        let known: Vec<&str> = variables
+            .iter()
+            .filter_map(|variable| variable.strip_prefix(table)?.strip_prefix("__"))
+            .collect();
+        if known.is_empty() {
+            return None;
+        }
+        let fix = match nearest(rest, known.iter().copied()) {
+            Some(meant) => format!("did you mean {table}__{meant}?"),
+            None => format!("known are {table}__{}", known.join(&format!(", {table}__"))),
+        };
+        Some(format!(
+            "the environment variable {} is no setting: {fix}",
+            escape(name)
+        ))
+    }
+
+    /// Advice on variables that nearly name a key.
+    pub(crate) fn misspelt(&self) -> &[String] {
+        &self.misspelt
     }
 
     /// Names every required key that is missing.

@@ -319,6 +319,35 @@ fn the_environment_wins_over_the_file() {
 }
 
 #[test]
+fn a_misspelt_variable_of_a_table_is_warned_of() {
+    let config = read_with(
+        MINIMAL,
+        [
+            ("CASQUE_LOGIN__MAX_FAILUR", "7"),
+            ("CASQUE_TLS__COLOUR", "red"),
+            ("CASQUE_SHARED", "of another program"),
+            ("CASQUE_OTHER__NAME", "of another program"),
+            ("OTHER__NAME", "of another program"),
+        ],
+    )
+    .unwrap();
+    let warnings = config.warnings();
+    let about: Vec<&str> = warnings
+        .iter()
+        .map(String::as_str)
+        .filter(|warning| warning.contains("environment"))
+        .collect();
+    assert_eq!(
+        about,
+        [
+            "the environment variable CASQUE_LOGIN__MAX_FAILUR is no setting: did you mean CASQUE_LOGIN__MAX_FAILURES?",
+            "the environment variable CASQUE_TLS__COLOUR is no setting: known are CASQUE_TLS__CERTIFICATE, \
+             CASQUE_TLS__KEY",
+        ]
+    );
+}
+
+#[test]
 fn a_bad_variable_is_named() {
     for (name, value, expected) in [
         (

@@ -333,3 +333,12 @@ fn warnings_about_generosity() {
         ]
     );
 }
+
+#[test]
+fn a_blank_id_is_called_blank() {
+    let said = faults(&[(
+        "a.toml",
+        "id = \"\"\norigin = \"https://app.example.org\"\n",
+    )]);
+    assert!(said.contains("`id` is blank, but must be a text"), "{said}");
+}

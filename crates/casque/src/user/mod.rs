@@ -4,9 +4,11 @@ mod edit;
 mod file;
 mod password;
 
+use std::collections::BTreeSet;
 use std::path::PathBuf;
 use std::process::ExitCode;
 
+use casque_proto::{STANDARD_ATTRIBUTES, attribute_xml_name};
 use casque_server::{Config, HashParams, PeopleFile, check_username, hash_password, inspect_hash};
 use clap::{Args, Subcommand};
 use serde_json::json;
@@ -152,6 +154,9 @@ fn add(name: &str, attributes: &[(String, String)], place: &Place) -> Result<(),
     edit.add(name, &hash, attributes);
     file.replace(&edit.into_text())?;
     say::line(format_args!("Added {}.", say::plain(name)));
+    for warning in attributes_told_otherwise(attributes) {
+        say::warning(warning);
+    }
     tell_faults(&found);
     Ok(())
 }
@@ -239,9 +244,63 @@ fn tell_faults(found: &Found) {
     }
 }
 
+/// What to say about attributes whose names do not reach services as they are.
+fn attributes_told_otherwise(attributes: &[(String, String)]) -> Vec<String> {
+    let names: BTreeSet<&str> = attributes.iter().map(|(name, _)| name.as_str()).collect();
+    names
+        .into_iter()
+        .filter_map(|name| {
+            let shown = say::plain(name);
+            if STANDARD_ATTRIBUTES.contains(&name) {
+                return Some(format!(
+                    "the server itself says {shown} about every login; this one may be left out"
+                ));
+            }
+            match attribute_xml_name(name) {
+                None => Some(format!(
+                    "services that read XML are never told {shown}: the protocol keeps that name for itself"
+                )),
+                Some(written) if written != name => Some(format!(
+                    "services that read XML are told {shown} as {written}"
+                )),
+                Some(_) => None,
+            }
+        })
+        .collect()
+}
+
 fn attribute(text: &str) -> Result<(String, String), String> {
     match text.split_once('=') {
         Some((key, value)) if !key.is_empty() => Ok((key.to_owned(), value.to_owned())),
         Some(_) | None => Err("write it as KEY=VALUE, such as mail=alice@example.org".to_owned()),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn attributes_that_xml_changes_are_warned_of_once() {
+        //
+        let attributes = [
+            "mail",
+            "user",
+            "user",
+            "urn:a",
+            "first name",
+            "isFromNewLogin",
+        ]
+        .map(|name| (name.to_owned(), "x".to_owned()));
+        let warnings = attributes_told_otherwise(&attributes);
+        assert_eq!(
+            warnings,
+            [
+                "services that read XML are told first name as first_name",
+                "the server itself says isFromNewLogin about every login; this one may be left out",
+                "services that read XML are told urn:a as _75726e3a61",
+                "services that read XML are never told user: the protocol keeps that name for itself",
+            ]
+        );
     }
 }
