@@ -146,7 +146,8 @@ impl<T: From<App>> AppBuilder<T> {
         self
     }
 
-    /// Where tickets and single logout arrive, below the base; `/cas/callback` by default. The URL
+    /// Where tickets and single logout arrive, below the base; `/cas/callback` by default. One that
+    /// ends in a slash is answered without it, too. The URL
     /// of this path is the one service for login and validation: register it at the CAS server.
     #[must_use]
     pub fn callback_path(mut self, path: impl Into<String>) -> Self {
@@ -324,8 +325,10 @@ impl<T: From<App>> AppBuilder<T> {
         ] {
             check_path(name, path, &written(name, path))?;
         }
+        let bare = |path: &str| path.strip_suffix('/').unwrap_or(path).to_owned();
+        let is_logout = |path: &str| bare(path) == bare(&self.logout);
         for (name, path) in [(names.callback, &callback), (names.login, &self.login)] {
-            if name == LOGIN_URL && *path == self.logout {
+            if name == LOGIN_URL && is_logout(path) {
                 return Err(CasError::setting(
                     name,
                     &written(name, path),
@@ -334,7 +337,7 @@ impl<T: From<App>> AppBuilder<T> {
                 ));
             }
         }
-        if self.logout == callback || self.logout == self.login {
+        if is_logout(&callback) || is_logout(&self.login) {
             return Err(CasError::setting(
                 "logout path",
                 &self.logout,

@@ -11,7 +11,7 @@ use crate::answer::{Answer, Reason};
 use crate::app::{App, RequestView};
 use crate::cookie;
 use crate::login::{LoginState, PendingLogin, is_gateway_marker, is_marker};
-use crate::navigation::{from_another_site, is_navigation, may_log_out};
+use crate::navigation::{from_another_site, in_advance, is_navigation, may_log_out};
 use crate::pages;
 use crate::policy::{Mode, Policy};
 use crate::session::{Session, Sessions};
@@ -135,11 +135,14 @@ impl App {
     pub fn decide(&self, request: &RequestView<'_>) -> Decision {
         let (index, site) = self.site(request);
         let path = site.local_path(request.uri.path());
-        let callback = path == self.0.callback;
+        let callback = is_page(path, &self.0.callback);
         if callback && let Some(decision) = self.decide_callback(request, index, site) {
             return decision;
         }
-        if path == self.0.login && matches!(*request.method, Method::GET | Method::HEAD) {
+        if is_page(path, &self.0.login) && matches!(*request.method, Method::GET | Method::HEAD) {
+            if in_advance(request.headers) {
+                return Decision::Answer(Box::new(self.login_needed(request, false)));
+            }
             return Decision::Login(Box::new(LoginPage {
                 session: session_id(request, site),
                 site: index,
@@ -448,11 +451,12 @@ impl App {
                 session: session_id(request, site),
             };
         }
-        if get && !may_log_out(request.headers) {
+        if in_advance(request.headers) || (get && !may_log_out(request.headers)) {
             let answer = Answer::status(StatusCode::FORBIDDEN, Reason::LogoutNotByNavigation);
             return Decision::Answer(Box::new(answer));
         }
-        if from_another_site(request.headers) {
+        let is_own = |origin: &str| self.0.sites.iter().any(|site| site.origin() == origin);
+        if from_another_site(request.headers, is_own) {
             let (logout, home) = (site.url(&self.0.logout), site.url("/"));
             return Decision::Answer(Box::new(pages::confirm_logout(&logout, &home)));
         }
@@ -512,6 +516,12 @@ impl App {
 
 fn session_id(request: &RequestView<'_>, site: &Site) -> Option<SessionId> {
     cookie::find(request.headers, &site.cookies.session).and_then(SessionId::parse)
+}
+
+/// Whether a path is a page of ours. One whose address ends in a slash is meant without it too; not
+/// the other way round, where the application may have something below.
+fn is_page(path: &str, page: &str) -> bool {
+    path == page || page.strip_suffix('/') == Some(path)
 }
 
 /// The marker in a callback's query: given once and well-formed.

@@ -2,6 +2,7 @@
 
 use std::path::Path;
 
+use casque_proto::Endpoint;
 use url::Url;
 
 use crate::dotenv::Dotenv;
@@ -96,7 +97,7 @@ impl Settings {
             ));
         }
 
-        let provider = plain_url("CAS_PROVIDER", &provider)?;
+        let provider = base_of_server(&provider)?;
         let (base, login_path) = own_addresses(&service, login.as_deref())?;
         Ok(Self {
             provider: without_slash(provider.as_str()).to_owned(),
@@ -116,9 +117,43 @@ impl Settings {
     }
 
     /// The path below [`base`](Self::base) that starts a login and that the browser comes back to.
-    /// Its URL is the one service for login *and* validation.
+    /// Its URL is the one service for login *and* validation, with a trailing slash exactly
+    /// where `LOGIN_URL` has one; the page is then found without the slash, too.
     pub fn login_path(&self) -> &str {
         &self.login_path
+    }
+}
+
+/// The base URL in `CAS_PROVIDER`, and not that of one of its endpoints.
+fn base_of_server(value: &str) -> Result<Url, CasError> {
+    let url = plain_url("CAS_PROVIDER", value)?;
+    let path = without_slash(url.path());
+    // What is copied from a browser or from the settings of another client. Longest first.
+    let copied = [
+        Endpoint::P3ServiceValidate,
+        Endpoint::P3ProxyValidate,
+        Endpoint::ServiceValidate,
+        Endpoint::ProxyValidate,
+        Endpoint::SamlValidate,
+        Endpoint::Validate,
+        Endpoint::Login,
+        Endpoint::Logout,
+    ];
+    let found = copied.into_iter().find_map(|endpoint| {
+        let base = path.strip_suffix(endpoint.path())?.strip_suffix('/')?;
+        Some((endpoint, base))
+    });
+    match found {
+        None => Ok(url),
+        Some((endpoint, base)) => Err(CasError::setting(
+            "CAS_PROVIDER",
+            value,
+            &format!(
+                "it is the address of an endpoint, /{}, not of the CAS server",
+                endpoint.path()
+            ),
+            &format!("write CAS_PROVIDER=\"{}{base}\"", origin_of(&url)),
+        )),
     }
 }
 
@@ -350,6 +385,16 @@ mod tests {
             ("https://a.org", "a.org/login", Err("LOGIN_URL")),
             ("https://a.org", "/login?x=1", Err("a query or a fragment")),
             (
+                "https://a.org",
+                "https://a.org/login/",
+                Ok(("https://a.org", "/login/")),
+            ),
+            (
+                "https://a.org/w",
+                "login/",
+                Ok(("https://a.org/w", "/login/")),
+            ),
+            (
                 "https://a.org/login",
                 "https://a.org/login/",
                 Ok(("https://a.org", "/login/")),
@@ -454,6 +499,38 @@ mod tests {
             text.contains("LOGIN_URL: it cannot be read in .env, line 13"),
             "{text}"
         );
+    }
+
+    /// Issue 2, item 6: an endpoint is not the CAS server, and the message says what is.
+    #[test]
+    fn the_provider_is_no_endpoint() {
+        let rows = [
+            ("https://c.org/cas/login", "https://c.org/cas"),
+            ("https://c.org/cas/login/", "https://c.org/cas"),
+            ("https://c.org/login", "https://c.org"),
+            ("https://c.org:8443/cas/logout", "https://c.org:8443/cas"),
+            ("https://c.org/cas/validate", "https://c.org/cas"),
+            ("https://c.org/cas/serviceValidate", "https://c.org/cas"),
+            ("https://c.org/cas/proxyValidate", "https://c.org/cas"),
+            ("https://c.org/cas/p3/serviceValidate", "https://c.org/cas"),
+            ("https://c.org/cas/p3/proxyValidate/", "https://c.org/cas"),
+            ("https://c.org/samlValidate", "https://c.org"),
+        ];
+        for (given, base) in rows {
+            let text = three(given, "https://a.org", "").unwrap_err().to_string();
+            for part in ["CAS_PROVIDER", given, &format!("CAS_PROVIDER=\"{base}\"")] {
+                assert!(text.contains(part), "{part} is missing in: {text}");
+            }
+        }
+        for given in [
+            "https://c.org/mylogin",
+            "https://c.org/login/cas",
+            "https://login.c.org",
+            "https://c.org/p3",
+        ] {
+            let settings = three(given, "https://a.org", "").unwrap();
+            assert_eq!(settings.provider(), given);
+        }
     }
 
     /// No message repeats a password (S-017).

@@ -1,16 +1,33 @@
 //! Telling a person's navigation from a script's or an image's request.
 
-use http::header::{ACCEPT, HeaderMap};
+use http::header::{ACCEPT, HeaderMap, ORIGIN};
 
 /// Whether a browser is on its way to show the answer as a page: `Sec-Fetch-Mode: navigate`, or
-/// without that header an `Accept` that names `text/html` and no `X-Requested-With`.
+/// without that header an `Accept` that names `text/html` and no `X-Requested-With`. A page that is
+/// fetched in advance (`Sec-Purpose` or `Purpose`) is none: nobody has asked for it yet.
 ///
 /// Everything else gets a status and JSON instead of a redirect to a login page it cannot show.
 pub fn is_navigation(headers: &HeaderMap) -> bool {
+    if in_advance(headers) {
+        return false;
+    }
     match headers.get("sec-fetch-mode") {
         Some(mode) => mode == "navigate",
         None => accepts(headers, "text/html") && !headers.contains_key("x-requested-with"),
     }
+}
+
+/// Whether the browser only prepares for what somebody may do next: a prefetch or a prerendering.
+pub(crate) fn in_advance(headers: &HeaderMap) -> bool {
+    ["sec-purpose", "purpose"]
+        .into_iter()
+        .flat_map(|name| headers.get_all(name))
+        .any(|value| {
+            let value = value.as_bytes().to_ascii_lowercase();
+            [&b"prefetch"[..], b"prerender"]
+                .iter()
+                .any(|purpose| value.windows(purpose.len()).any(|part| part == *purpose))
+        })
 }
 
 /// Whether a `GET` may log out: not when the browser fetches a part of a page, such as an image.
@@ -29,11 +46,14 @@ pub(crate) fn may_log_out(headers: &HeaderMap) -> bool {
     !image && !headers.contains_key("x-requested-with")
 }
 
-/// Whether another site's page made the browser send this.
-pub(crate) fn from_another_site(headers: &HeaderMap) -> bool {
-    headers
-        .get("sec-fetch-site")
-        .is_some_and(|site| site == "cross-site")
+/// Whether another site's page made the browser send this. Without fetch metadata an `Origin` tells,
+/// which has to be one of ours; `null` is none.
+pub(crate) fn from_another_site(headers: &HeaderMap, is_own: impl Fn(&str) -> bool) -> bool {
+    if let Some(site) = headers.get("sec-fetch-site") {
+        return site == "cross-site";
+    }
+    let mut origins = headers.get_all(ORIGIN).iter();
+    origins.any(|origin| !origin.to_str().is_ok_and(&is_own))
 }
 
 fn accepts(headers: &HeaderMap, media: &str) -> bool {
@@ -79,6 +99,20 @@ mod tests {
             (&[("accept", "application/json")], false),
             (&[("accept", "*/*")], false),
             (&[], false),
+            (
+                &[("sec-fetch-mode", "navigate"), ("sec-purpose", "prefetch")],
+                false,
+            ),
+            (
+                &[
+                    ("sec-fetch-mode", "navigate"),
+                    ("sec-purpose", "prefetch;prerender"),
+                ],
+                false,
+            ),
+            (&[("accept", "text/html"), ("purpose", "Prefetch")], false),
+            (&[("accept", "text/html"), ("purpose", "prerender")], false),
+            (&[("accept", "text/html"), ("purpose", "reading")], true),
         ];
         for (pairs, expected) in rows {
             assert_eq!(is_navigation(&headers(pairs)), *expected, "{pairs:?}");

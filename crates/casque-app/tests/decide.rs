@@ -77,6 +77,53 @@ fn what_a_request_is() {
             get("/logout").header("sec-fetch-site", "cross-site"),
             "confirm_logout",
         ),
+        // S-051, S-080: without fetch metadata the origin tells.
+        (
+            form("/logout").header("origin", "https://app.example.org"),
+            "logout",
+        ),
+        (
+            form("/logout").header("origin", "https://evil.example"),
+            "confirm_logout",
+        ),
+        (
+            form("/logout").header("origin", "https://app.example.org.evil.example"),
+            "confirm_logout",
+        ),
+        (
+            form("/logout").header("origin", "http://app.example.org"),
+            "confirm_logout",
+        ),
+        (form("/logout").header("origin", "null"), "confirm_logout"),
+        (
+            form("/logout")
+                .header("origin", "https://app.example.org")
+                .header("origin", "https://evil.example"),
+            "confirm_logout",
+        ),
+        (
+            form("/logout")
+                .header("origin", "null")
+                .header("sec-fetch-site", "same-origin"),
+            "logout",
+        ),
+        // S-051: nothing happens before somebody asks for it.
+        (
+            get("/logout").header("sec-purpose", "prefetch;prerender"),
+            "logout_not_by_navigation",
+        ),
+        (
+            get("/logout")
+                .header("purpose", "prefetch")
+                .header("accept", "text/html"),
+            "logout_not_by_navigation",
+        ),
+        (
+            get("/login")
+                .header("sec-fetch-mode", "navigate")
+                .header("sec-purpose", "prefetch"),
+            "login_needed",
+        ),
         (get("/cas/callback"), "serve"),
         (get("/cas/callback?logoutRequest=x"), "serve"),
         (get("/cas/callback?ticket="), "serve"),
@@ -210,6 +257,16 @@ fn access_without_a_session() {
         (navigation(), Policy::gateway(), Some(Reason::LoginStarted)),
         (navigation(), Policy::required(), Some(Reason::LoginStarted)),
         (navigation(), Policy::renew(), Some(Reason::LoginStarted)),
+        (
+            navigation().header("sec-purpose", "prefetch"),
+            Policy::required(),
+            Some(Reason::LoginNeeded),
+        ),
+        (
+            navigation().header("sec-purpose", "prefetch"),
+            Policy::gateway(),
+            None,
+        ),
         (get("/x"), Policy::optional(), None),
         (get("/x"), Policy::gateway(), None),
         (get("/x"), Policy::required(), Some(Reason::LoginNeeded)),

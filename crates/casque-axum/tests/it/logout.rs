@@ -120,6 +120,31 @@ async fn who_may_log_out() {
         ),
         (
             Method::POST,
+            &[("content-type", FORM), ("origin", BASE)],
+            StatusCode::SEE_OTHER,
+        ),
+        (
+            Method::POST,
+            &[("content-type", FORM), ("origin", "https://evil.example")],
+            StatusCode::OK,
+        ),
+        (
+            Method::POST,
+            &[("content-type", FORM), ("origin", "null")],
+            StatusCode::OK,
+        ),
+        (
+            Method::GET,
+            &[navigate, document, ("sec-purpose", "prefetch;prerender")],
+            StatusCode::FORBIDDEN,
+        ),
+        (
+            Method::POST,
+            &[("content-type", FORM), ("purpose", "prefetch")],
+            StatusCode::FORBIDDEN,
+        ),
+        (
+            Method::POST,
             &[navigate, ("sec-fetch-site", "cross-site")],
             StatusCode::OK,
         ),

@@ -286,6 +286,59 @@ async fn the_seeds_settings() {
     assert_eq!(browser.go("/gateway").await.text(), "nobody");
 }
 
+/// a `LOGIN_URL` with a trailing slash is one service, to the letter, at login and at
+/// validation; the login page is found with the slash and without.
+#[tokio::test]
+async fn a_login_url_with_a_trailing_slash() {
+    let server = FakeCas::start();
+    let file = format!(
+        "CAS_PROVIDER={}/\nSERVICE_URL=http://localhost:5000/\nLOGIN_URL=http://localhost:5000/login/\n",
+        server.base_url()
+    );
+    let cas = Cas::from_settings(&Settings::parse(&file, |_| None).unwrap()).unwrap();
+    let lab = Lab::new();
+    for asked in ["/login", "/login/"] {
+        let mut browser = lab.browser();
+        browser.router = crate::support::router(&cas);
+        let sent = browser.go(asked).await;
+        let service = sent.parameter(&server, "service").unwrap();
+        assert_eq!(service, "http://localhost:5000/login/", "{asked}");
+        let ticket = server.grant(&service, "alice");
+        let back = browser
+            .go(&format!("{asked}?ticket={}", ticket.secret()))
+            .await;
+        assert_eq!(back.location(), "http://localhost:5000/");
+        let validations = server.requests_for(CasPage::P3ServiceValidate);
+        assert_eq!(
+            validations.last().unwrap().parameter("service"),
+            Some(service)
+        );
+        assert_eq!(browser.go("/").await.text(), "alice");
+        // Signed in already, and single logout finds the page as well.
+        assert_eq!(browser.go(asked).await.location(), "http://localhost:5000/");
+        let body = casque_proto::LogoutRequest::to_form_body(
+            "LR-1",
+            std::time::SystemTime::UNIX_EPOCH,
+            &ticket,
+        );
+        let told = browser
+            .clone()
+            .post(asked, crate::support::FORM, body)
+            .await;
+        assert_eq!((told.status, told.text()), (StatusCode::OK, ""));
+        assert_eq!(browser.go("/").await.text(), "nobody", "{asked}");
+    }
+    // Below a page without a slash there may be one of the application's own.
+    let cas = Cas::builder()
+        .provider(server.base_url())
+        .service_base(BASE)
+        .build()
+        .unwrap();
+    let mut browser = lab.browser();
+    browser.router = crate::support::router(&cas);
+    assert_eq!(browser.go("/login/").await.status, StatusCode::OK);
+}
+
 /// Settings that cannot work are refused with their name, their value and what to do.
 #[test]
 fn settings_that_cannot_work() {
@@ -332,6 +385,7 @@ fn settings_that_cannot_work() {
         (|b| b.callback_path("/"), "callback path"),
         (|b| b.login_path("/a b"), "/a b"),
         (|b| b.logout_path("/login"), "/login"),
+        (|b| b.login_path("/logout/"), "logout path"),
         (|b| b.landing("//evil.example"), "//evil.example"),
         (|b| b.landing("/cas/callback"), "/cas/callback"),
         (|b| b.cookie_name("a;b"), "a;b"),
