@@ -46,14 +46,6 @@ pub(crate) fn text<'a>(bytes: &'a [u8], options: &ReadOptions) -> Result<Cow<'a,
     }
 }
 
-/// Whether a blank stands before the first character, a BOM left out.
-pub(crate) fn begins_with_blank(bytes: &[u8]) -> bool {
-    let bytes = bytes.strip_prefix(BOM).unwrap_or(bytes);
-    bytes
-        .first()
-        .is_some_and(|&byte| is_xml_blank(char::from(byte)))
-}
-
 fn trim_start(bytes: &[u8]) -> &[u8] {
     let blanks = bytes
         .iter()
@@ -62,7 +54,7 @@ fn trim_start(bytes: &[u8]) -> &[u8] {
     &bytes[blanks..]
 }
 
-const BOM: &[u8] = b"\xEF\xBB\xBF";
+pub(crate) const BOM: &[u8] = b"\xEF\xBB\xBF";
 
 #[cfg(test)]
 mod tests {

@@ -72,19 +72,19 @@ impl From<Cas1Response> for ServiceResponse {
 }
 
 fn read(body: &[u8], options: &ReadOptions) -> Result<Cas1Response, ReadError> {
-    // Blanks before the answer are not read here, only a BOM: the first line has to be exact.
+    let first = first_line(body);
+    // Not even the encoding of what follows matters.
+    if first == b"no" && body.len() <= options.limits_ref().bytes {
+        return Ok(Cas1Response::Failure);
+    }
     let text = body::text(body, options)?;
-    if body::begins_with_blank(body) {
+    if first != b"yes" {
         return Err(not_cas(&text));
     }
     let mut lines = text
         .split('\n')
+        .skip(1)
         .map(|line| line.strip_suffix('\r').unwrap_or(line));
-    match lines.next() {
-        Some("no") => return Ok(Cas1Response::Failure),
-        Some("yes") => {}
-        _ => return Err(not_cas(&text)),
-    }
     let user = text::principal(lines.next().unwrap_or_default(), options.limits_ref())?;
     if !lines.all(is_harmless) {
         return Err(ReadError::malformed(
@@ -93,6 +93,13 @@ fn read(body: &[u8], options: &ReadOptions) -> Result<Cas1Response, ReadError> {
     }
     check_success(options)?;
     Ok(Cas1Response::Success { user })
+}
+
+/// The first line as it is sent: only a BOM before it and the line end are left out, no blanks.
+fn first_line(body: &[u8]) -> &[u8] {
+    let body = body.strip_prefix(body::BOM).unwrap_or(body);
+    let line = body.split(|&byte| byte == b'\n').next().unwrap_or_default();
+    line.strip_suffix(b"\r").unwrap_or(line)
 }
 
 /// Blank, or `name=value`.
@@ -159,6 +166,19 @@ mod tests {
     }
 
     #[test]
+    fn after_no_not_even_the_encoding_matters() {
+        // R-112, R-115
+        for body in [&b"no\n\xff\xfe"[..], b"\xEF\xBB\xBFno\r\n\x80"] {
+            let response = Cas1Response::parse(body, &ReadOptions::default());
+            assert_eq!(response, Ok(Cas1Response::Failure));
+        }
+        for body in [&b"no\xff\n"[..], b"yes\n\xff\n"] {
+            let error = Cas1Response::parse(body, &ReadOptions::default()).unwrap_err();
+            assert_eq!(error.class(), ErrorClass::InvalidEncoding);
+        }
+    }
+
+    #[test]
     fn anything_else_is_an_error() {
         // R-112, R-113, S-018, S-030
         for (body, class) in [
@@ -175,6 +195,11 @@ mod tests {
             ("\nyes\nada\n", ErrorClass::NotCas),
             ("\u{feff} yes\nada\n", ErrorClass::NotCas),
             ("yes \nada\n", ErrorClass::NotCas),
+            ("yes \n", ErrorClass::NotCas),
+            ("yes\t", ErrorClass::NotCas),
+            ("no \n", ErrorClass::NotCas),
+            ("no ", ErrorClass::NotCas),
+            (" no\n", ErrorClass::NotCas),
             ("yes\rada\r", ErrorClass::NotCas),
             ("<html>yes\nada\n</html>", ErrorClass::NotCas),
             ("{}", ErrorClass::NotCas),

@@ -62,6 +62,10 @@ impl RegistryUrl {
         self.service.as_str()
     }
 
+    pub(crate) fn into_parts(self) -> Parts {
+        self.parts
+    }
+
     /// The canonical form of R-227: what the registry and the validation compare.
     pub fn canonical(&self) -> &str {
         self.service.canonical()

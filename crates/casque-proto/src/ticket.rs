@@ -252,11 +252,12 @@ fn check(text: &str, accepted: &[TicketKind]) -> Result<(), TicketError> {
         return Err(TicketError::Alphabet);
     }
     let kind = TicketKind::of(text).ok_or(TicketError::UnknownPrefix)?;
-    if !accepted.contains(&kind) {
-        return Err(TicketError::WrongKind(kind));
-    }
+    // Grammar before kind: a bare prefix is no ticket of any kind.
     if text.len() == kind.prefix().len() {
         return Err(TicketError::NothingAfterPrefix);
+    }
+    if !accepted.contains(&kind) {
+        return Err(TicketError::WrongKind(kind));
     }
     Ok(())
 }

@@ -8,6 +8,7 @@
 
 mod corpus;
 
+use std::net::IpAddr;
 use std::path::Path;
 
 use casque_proto::query::{Parameters, TicketInRequest, is_set, ticket_in_request};
@@ -15,8 +16,8 @@ use casque_proto::redact::{DigestKey, redact};
 use casque_proto::return_to::{self, Decision, ReturnToRules};
 use casque_proto::{
     CasBase, Endpoint, Format, LoginMethod, LoginOptions, PgtUrl, ProxyGrantingTicket,
-    ProxyGrantingTicketIou, RegistryUrl, ServiceRule, ServiceTicket, ServiceUrl, TicketMode,
-    ValidateOptions, strip_ticket,
+    ProxyGrantingTicketIou, RegistryUrl, ServiceRule, ServiceTicket, ServiceUrl, TicketError,
+    TicketMode, ValidateOptions, strip_ticket,
 };
 use corpus::{Report, Row};
 use serde_json::Value;
@@ -471,18 +472,42 @@ fn hostile_log_line() {
 }
 
 #[test]
+fn the_limit_of_a_return_to_target_is_on_the_target() {
+    // S-041
+    let rules = ReturnToRules::new("https://app.example.org").unwrap();
+    let target = |length: usize| format!("/{}", "a".repeat(length - 1));
+    assert!(return_to::check(&target(2048), &rules).is_accepted());
+    assert!(!return_to::check(&target(2049), &rules).is_accepted());
+}
+
+#[test]
+fn a_bare_prefix_is_no_ticket_of_any_kind() {
+    //
+    for prefix in ["ST-", "PT-", "PGT-", "PGTIOU-", "TGT-", "LT-"] {
+        let error = ServiceTicket::parse(prefix).unwrap_err();
+        assert_eq!(error, TicketError::NothingAfterPrefix, "{prefix}");
+    }
+}
+
+#[test]
 fn hostile_pgt_url() {
-    // S-052: syntax and origin. Where the row is about the addresses of the host, the server decides.
+    // S-052: syntax, origin, and the addresses of the host.
     rows("pgt_url", |row, fixtures| {
         let origin = text(&fixtures["pgt"], "callback_origin");
-        let allowed =
-            PgtUrl::parse(row.input_str("pgtUrl")).is_ok_and(|url| url.origin() == origin);
-        let about_addresses = row.input["dns"]
-            .as_object()
-            .is_some_and(|dns| !dns.is_empty());
-        same(
-            allowed,
-            about_addresses || row.expected["decision"] == "call",
-        )
+        let allow_private = fixtures["pgt"]["allow_private"] == true;
+        let addresses = |host: &str| -> Vec<IpAddr> {
+            let dns = |from: &Value| from[host].as_array().cloned();
+            dns(&row.input["dns"])
+                .or_else(|| dns(&fixtures["pgt"]["dns"]))
+                .unwrap_or_default()
+                .iter()
+                .map(|address| address.as_str().unwrap().parse().unwrap())
+                .collect()
+        };
+        let allowed = PgtUrl::parse(row.input_str("pgtUrl")).is_ok_and(|url| {
+            let host = origin.strip_prefix("https://").unwrap();
+            url.origin() == origin && url.may_call(&addresses(host), allow_private)
+        });
+        same(allowed, row.expected["decision"] == "call")
     });
 }
