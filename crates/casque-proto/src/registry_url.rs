@@ -10,8 +10,9 @@ use url::Url;
 use crate::encode::{form_decode, raw_name, split, without_parameters};
 use crate::service_url::{
     ServiceUrl, ServiceUrlError, add_ticket, authority, host_and_port, is_web_scheme, join, scheme,
+    without_jsessionid,
 };
-use crate::ticket::ServiceTicket;
+use crate::ticket::{ServiceTicket, is_ticket_byte};
 
 /// The longest service that the registry is asked about, in bytes.
 pub const MAX_REGISTRY_URL_BYTES: usize = 2048;
@@ -47,6 +48,7 @@ impl RegistryUrl {
     pub fn parse(text: &str) -> Result<Self, ServiceUrlError> {
         let mut parts = Parts::parse(text)?;
         check_ticket_parameters(parts.query.as_deref())?;
+        check_session(&parts.path)?;
         let (before, query, _) = split(text);
         let kept = query.map(|query| without_parameters(query, |name| name == "ticket"));
         // A bare `?` goes only together with a ticket that stood behind it: otherwise every byte stays.
@@ -336,6 +338,16 @@ pub(crate) fn holds_dots_or_controls(path: &str) -> bool {
         || path
             .chars()
             .any(|c| c.is_control() || matches!(c, '\u{2028}' | '\u{2029}'))
+}
+
+/// What the canonical form leaves out of a path is a session id at its end, and can be nothing else (R-227, S-004).
+fn check_session(path: &str) -> Result<(), ServiceUrlError> {
+    let id = &path[without_jsessionid(path).len()..];
+    match id.split_once('=') {
+        None => Ok(()),
+        Some((_, id)) if !id.is_empty() && id.bytes().all(is_ticket_byte) => Ok(()),
+        Some(_) => Err(ServiceUrlError::Path),
+    }
 }
 
 /// No parameter that some reader would take for the ticket, except `ticket` itself, which is dropped.

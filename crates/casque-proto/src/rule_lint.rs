@@ -10,7 +10,7 @@ use regex_automata::hybrid::dfa::{Cache, DFA};
 use regex_automata::nfa::thompson;
 use regex_automata::{Anchored, Input, MatchKind};
 
-use crate::registry_url::{Parts, check_host};
+use crate::registry_url::{MAX_REGISTRY_URL_BYTES, Parts, RegistryUrl, check_host};
 
 /// What is known of an expression that passed.
 #[derive(Debug)]
@@ -27,22 +27,27 @@ pub(crate) fn lint(pattern: &str, host: Option<&str>) -> Result<Lint, String> {
         None => walk.derive_host()?,
     };
     walk.check_schemes()?;
-    let mut named = false;
+    let mut schemes = Vec::new();
     let mut http = false;
     for scheme in ["https", "http"] {
         if !walk.alive(&format!("{scheme}:"))? {
             continue;
         }
         http |= scheme == "http";
-        named |= walk.alive(&format!("{scheme}://{host}/"))?
-            || walk.alive(&format!("{scheme}://{host}:"))?;
         walk.check_hosts(scheme, &host)?;
+        schemes.push(scheme);
+    }
+    // Last, because it may fill the cache.
+    let mut named = false;
+    for scheme in schemes {
+        named = named || walk.reaches_an_address(scheme, &host).unwrap_or(true);
     }
     if named {
         Ok(Lint { http })
     } else {
         Err(format!(
-            "it matches no address of {host}, whose canonical form begins https://{host}/"
+            "it matches no address of {host}: a canonical one begins https://{host}/, without the default port, and \
+             is compared without its query"
         ))
     }
 }
@@ -144,6 +149,94 @@ impl Walk {
         Ok(())
     }
 
+    /// Whether a canonical address of the host, without a query, matches: otherwise the rule is dead.
+    fn reaches_an_address(&mut self, scheme: &str, host: &str) -> Result<bool, String> {
+        let default_port = if scheme == "https" { "443" } else { "80" };
+        let mut roots = vec![format!("{scheme}://{host}/")];
+        let mut ports: Vec<String> = (b'1'..=b'9')
+            .map(|digit| char::from(digit).into())
+            .collect();
+        while let Some(port) = ports.pop() {
+            let at = format!("{scheme}://{host}:{port}");
+            if !self.alive(&at)? {
+                continue;
+            }
+            if port != default_port && port.parse::<u16>().is_ok() {
+                roots.push(format!("{at}/"));
+            }
+            if port.len() < 5 {
+                ports.extend(('0'..='9').map(|digit| format!("{port}{digit}")));
+            }
+        }
+        // Each kind of path once: a state of the automaton and the segment being written. Depth first, since an expression
+        // may have more states than can be walked, and nearly all of them let the first long path in.
+        let mut stack = Vec::new();
+        let mut seen = HashSet::new();
+        for root in roots {
+            let state = self.after(&root)?;
+            if !state.is_dead() && seen.insert((state, Segment::Empty)) {
+                stack.push((state, Segment::Empty, root));
+            }
+        }
+        while let Some((state, segment, text)) = stack.pop() {
+            if self.is_match(state)? && is_canonical(&text) {
+                return Ok(true);
+            }
+            // What cannot be shown to be dead is let be.
+            if seen.len() > MAX_STATES {
+                return Ok(true);
+            }
+            if text.len() >= MAX_REGISTRY_URL_BYTES {
+                continue;
+            }
+            for (piece, segment) in self.path_pieces(state, segment)? {
+                let next = self.along(state, &piece)?;
+                if !next.is_dead() && seen.insert((next, segment)) {
+                    stack.push((next, segment, format!("{text}{piece}")));
+                }
+            }
+        }
+        Ok(false)
+    }
+
+    /// The characters, some of them percent-encoded, that may go on a path which is in `segment`.
+    fn path_pieces(
+        &mut self,
+        state: LazyStateID,
+        segment: Segment,
+    ) -> Result<Vec<(String, Segment)>, String> {
+        let mut pieces = Vec::new();
+        // Most expressions name no encoded character, so this is rarely gone into.
+        let percent = self.step(state, b'%')?;
+        if self.is_alive(percent)? {
+            for first in *HEX {
+                let half = self.step(percent, first)?;
+                if half.is_dead() {
+                    continue;
+                }
+                for second in *HEX {
+                    let digits = [char::from(first), char::from(second)];
+                    let digits: String = digits.into_iter().collect();
+                    let byte = u8::from_str_radix(&digits, 16).expect("two hex digits");
+                    let is_slash = matches!(byte, b'/' | b'\\');
+                    if let Some(segment) = segment.and(byte).filter(|_| !is_slash) {
+                        pieces.push((format!("%{digits}"), segment));
+                    }
+                }
+            }
+        }
+        // Last, and so tried first: letters and digits.
+        let (marks, names): (Vec<u8>, Vec<u8>) = PRINTABLE
+            .filter(|byte| !b"\"#%<>?\\^`{|}".contains(byte))
+            .partition(u8::is_ascii_punctuation);
+        for byte in marks.into_iter().chain(names) {
+            if let Some(segment) = segment.and(byte) {
+                pieces.push((char::from(byte).to_string(), segment));
+            }
+        }
+        Ok(pieces)
+    }
+
     /// How many authorities (host and port) can stand between `state` and the next slash; `u64::MAX` where there is no end.
     fn count_authorities(
         &mut self,
@@ -199,8 +292,12 @@ impl Walk {
     }
 
     fn after(&mut self, prefix: &str) -> Result<LazyStateID, String> {
-        let mut state = self.start;
-        for byte in prefix.bytes() {
+        self.along(self.start, prefix)
+    }
+
+    fn along(&mut self, from: LazyStateID, text: &str) -> Result<LazyStateID, String> {
+        let mut state = from;
+        for byte in text.bytes() {
             state = self.step(state, byte)?;
         }
         Ok(state)
@@ -273,6 +370,33 @@ impl Walk {
     }
 }
 
+/// What stands after the last slash of a path, as far as dot segments go.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+enum Segment {
+    Empty,
+    Dot,
+    Dots,
+    Name,
+}
+
+impl Segment {
+    /// The segment after one more decoded byte, unless no canonical path goes on like that.
+    fn and(self, byte: u8) -> Option<Self> {
+        match (byte, self) {
+            (b'/' | b';', Self::Dot | Self::Dots) => None,
+            (b'/', _) => Some(Self::Empty),
+            (b'.', Self::Empty) => Some(Self::Dot),
+            (b'.', Self::Dot) => Some(Self::Dots),
+            (byte, _) => (!byte.is_ascii_control()).then_some(Self::Name),
+        }
+    }
+}
+
+fn is_canonical(address: &str) -> bool {
+    RegistryUrl::parse(address)
+        .is_ok_and(|url| url.canonical() == address && !url.has_encoded_slash())
+}
+
 /// Hosts that belong to somebody else and look like `host` to a careless expression.
 fn probe_authorities(host: &str) -> Vec<String> {
     let mut probes = vec![
@@ -307,6 +431,8 @@ fn probe_authorities(host: &str) -> Vec<String> {
 }
 
 const PRINTABLE: std::ops::RangeInclusive<u8> = 0x21..=0x7e;
+
+const HEX: &[u8; 22] = b"0123456789abcdefABCDEF";
 
 const NFA_BYTES: usize = 1 << 20;
 

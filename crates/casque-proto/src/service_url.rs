@@ -385,7 +385,7 @@ fn canonical(text: &str) -> String {
 }
 
 /// R-227 (a). Only in the path: in a query it would hide the parameters behind it.
-fn without_jsessionid(path: &str) -> &str {
+pub(crate) fn without_jsessionid(path: &str) -> &str {
     const MARK: &str = ";jsessionid=";
     let found = path
         .as_bytes()

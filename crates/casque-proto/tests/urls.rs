@@ -16,8 +16,8 @@ use casque_proto::redact::{DigestKey, redact};
 use casque_proto::return_to::{self, Decision, ReturnToRules};
 use casque_proto::{
     CasBase, Endpoint, Format, LoginMethod, LoginOptions, PgtUrl, ProxyGrantingTicket,
-    ProxyGrantingTicketIou, RegistryUrl, ServiceRule, ServiceTicket, ServiceUrl, TicketError,
-    TicketMode, ValidateOptions, strip_ticket,
+    ProxyGrantingTicketIou, RegistryUrl, ServiceRule, ServiceTicket, ServiceUrl, ServiceUrlError,
+    TicketError, TicketMode, ValidateOptions, strip_ticket,
 };
 use corpus::{Report, Row};
 use serde_json::Value;
@@ -478,6 +478,75 @@ fn the_limit_of_a_return_to_target_is_on_the_target() {
     let target = |length: usize| format!("/{}", "a".repeat(length - 1));
     assert!(return_to::check(&target(2048), &rules).is_accepted());
     assert!(!return_to::check(&target(2049), &rules).is_accepted());
+}
+
+#[test]
+fn a_session_id_at_the_gate_is_one_and_stands_last() {
+    // S-004
+    for path in [
+        "/a;jsessionid=0A.b_c-1",
+        "/a;JSESSIONID=x?y=1",
+        "/;jsessionid=x",
+    ] {
+        let url = RegistryUrl::parse(&format!("https://app.example.org{path}"));
+        assert!(
+            url.is_ok_and(|url| !url.canonical().contains("session")),
+            "{path}"
+        );
+    }
+    for path in [
+        "/a;jsessionid=",
+        "/a;jsessionid=?x=1",
+        "/a;jsessionid=x/admin",
+        "/a;jsessionid=x;y=z",
+        "/a;jsessionid=%41",
+        "/a;jsessionid=x;jsessionid=y",
+        "/a;JSessionId=x!y",
+    ] {
+        let url = RegistryUrl::parse(&format!("https://app.example.org{path}"));
+        assert_eq!(url, Err(ServiceUrlError::Path), "{path}");
+    }
+}
+
+#[test]
+fn an_expression_needs_an_address_that_can_reach_it() {
+    // S-033
+    for pattern in [
+        "https://app\\.example\\.org:443/.*",
+        "https://app\\.example\\.org/\\?x=.*",
+        "https://app\\.example\\.org/a\\?.+",
+        "https://app\\.example\\.org/%2e%2e/.*",
+        "https://app\\.example\\.org/\\.\\./x",
+        "https://app\\.example\\.org/a%2fb",
+        "https://app\\.example\\.org/a;jsessionid=x",
+        "https://app\\.example\\.org/a#b",
+        "https://app\\.example\\.org/%zz",
+        "https://app\\.example\\.org",
+    ] {
+        assert!(
+            ServiceRule::regex_for_host(pattern, "app.example.org").is_err(),
+            "{pattern}"
+        );
+    }
+    let good = [
+        ("https://app\\.example\\.org(:443)?/cas/[a-z]+", "/cas/a"),
+        ("https://app\\.example\\.org/(\\.\\./)?x", "/x"),
+        ("https://app\\.example\\.org/%20a", "/%20a"),
+        ("https://app\\.example\\.org/%C3%A9", "/%C3%A9"),
+        ("https://app\\.example\\.org/", "/"),
+        ("https://app\\.example\\.org:8443/a", ":8443/a"),
+        (
+            "https://app\\.example\\.org/[a-z]{300}",
+            &format!("/{}", "a".repeat(300)),
+        ),
+    ];
+    for (pattern, rest) in good {
+        let rule = ServiceRule::regex_for_host(pattern, "app.example.org")
+            .and_then(ServiceRule::checked)
+            .unwrap();
+        let url = RegistryUrl::parse(&format!("https://app.example.org{rest}")).unwrap();
+        assert!(rule.matches(&url), "{pattern}");
+    }
 }
 
 #[test]

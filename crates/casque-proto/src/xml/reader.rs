@@ -88,7 +88,9 @@ impl<'a> Reader<'a> {
         let config = reader.events.config_mut();
         config.expand_empty_elements = true;
         config.check_comments = true;
-        reader.namespaces.set_max_namespace_bindings(MOST_BINDINGS);
+        reader
+            .namespaces
+            .set_max_namespace_bindings(reader.limits.depth.saturating_mul(BINDINGS_PER_LEVEL));
         if declared {
             reader.event()?;
         }
@@ -396,16 +398,15 @@ impl<'a> Reader<'a> {
 
     /// Every prefix is bound, and no attribute is there twice, under whatever prefix.
     fn check_attributes(&self) -> Result<(), ReadError> {
-        for (index, attribute) in self.attributes.iter().enumerate() {
-            let (namespace, local) = self.namespaces.resolve_attribute(attribute.key);
-            self.namespace(&namespace)?;
-            let again = self.attributes[..index].iter().any(|earlier| {
-                earlier.key.local_name() == local
-                    && self.namespaces.resolve_attribute(earlier.key).0 == namespace
-            });
-            if again {
+        // Each is looked up once, not once for every pair (S-027).
+        let mut seen = Vec::with_capacity(self.attributes.len());
+        for attribute in &self.attributes {
+            let name = self.namespaces.resolve_attribute(attribute.key);
+            self.namespace(&name.0)?;
+            if seen.contains(&name) {
                 return Err(self.malformed("an attribute given twice"));
             }
+            seen.push(name);
         }
         Ok(())
     }
@@ -476,8 +477,9 @@ const XML_NAMESPACE: &str = "http://www.w3.org/XML/1998/namespace";
 
 const XMLNS_NAMESPACE: &str = "http://www.w3.org/2000/xmlns/";
 
-/// Namespace declarations in force at one place. Looking one up is linear, so a bound keeps that short (S-027).
-const MOST_BINDINGS: usize = 64;
+/// Namespace declarations in force at one place, for each level of depth allowed. Looking one up is linear, so a bound
+/// keeps that short (S-027).
+const BINDINGS_PER_LEVEL: usize = 32;
 
 #[cfg(test)]
 mod tests;

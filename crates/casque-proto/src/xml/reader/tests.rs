@@ -224,14 +224,24 @@ fn limits_hold_at_the_byte_where_they_are_crossed() {
 #[test]
 fn namespace_declarations_in_force_are_bounded() {
     // S-027
-    let nested = |last: usize| {
-        let one = |n: usize| format!(" xmlns:p{n}='x'");
-        let declare = |count| (0..count).map(one).collect::<Vec<_>>().concat();
-        let (full, rest) = (declare(32), declare(last));
-        format!("<a{full}><b{full}><c{rest}/></b></a>")
+    let one = |n: usize| format!(" xmlns:p{n}='x'");
+    let declare = |count| (0..count).map(one).collect::<Vec<_>>().concat();
+    let full = declare(32);
+    // As many as an element may have attributes, at every depth there may be.
+    let deep = format!("{}{}", format!("<a{full}>").repeat(16), "</a>".repeat(16));
+    assert_eq!(class(&deep), Ok(()));
+    let limits = Limits {
+        depth: 2,
+        attributes: 65,
+        ..Limits::default()
     };
-    assert_eq!(class(&nested(0)), Ok(()));
-    assert_eq!(class(&nested(1)), Err(ErrorClass::TooLarge));
+    let options = ReadOptions::default().limits(limits);
+    let nested = |last: usize| {
+        let (many, rest) = (declare(64), declare(last));
+        walk(&format!("<a{many}><b{rest}/></a>"), &options).map(drop)
+    };
+    assert_eq!(nested(0), Ok(()));
+    assert_eq!(nested(1), Err(ErrorClass::TooLarge));
 }
 
 #[test]
