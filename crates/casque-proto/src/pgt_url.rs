@@ -120,33 +120,37 @@ fn reach(address: IpAddr) -> Reach {
     }
 }
 
-/// The special-purpose registry of IANA, and three addresses at which clouds answer questions about themselves.
+/// The special-purpose registry of IANA, and addresses at which clouds answer questions about themselves.
 fn reach_v4(address: Ipv4Addr) -> Reach {
     match address.octets() {
         // Metadata of Alibaba, and the host agent of Azure, which is reachable at a public address.
-        [100, 100, 100, 200] | [168, 63, 129, 16] => Reach::Never,
-        [10, ..] | [172, 16..=31, ..] | [192, 168, ..] | [100, 64..=127, ..] => Reach::Private,
+        [100, 100, 100, 200]
+        | [168, 63, 129, 16]
         // This network, loopback, link-local, multicast, reserved and broadcast.
-        [0 | 127 | 224.., ..] | [169, 254, ..] => Reach::Never,
+        | [0 | 127 | 224.., ..]
+        | [169, 254, ..]
         // Protocol assignments (Oracle's metadata among them), 6to4 relays, benchmarks, documentation.
-        [192, 0, 0 | 2, _] | [192, 88, 99, _] | [198, 18 | 19, ..] => Reach::Never,
-        [198, 51, 100, _] | [203, 0, 113, _] => Reach::Never,
+        | [192, 0, 0 | 2, _]
+        | [192, 88, 99, _]
+        | [198, 18 | 19, ..]
+        | [198, 51, 100, _]
+        | [203, 0, 113, _] => Reach::Never,
+        [10, ..] | [172, 16..=31, ..] | [192, 168, ..] | [100, 64..=127, ..] => Reach::Private,
         _ => Reach::Global,
     }
 }
 
 fn reach_v6(address: Ipv6Addr) -> Reach {
     match address.segments() {
-        // Metadata of AWS and of Google.
-        [0xfd00, 0x0ec2, 0, 0, 0, 0, 0, 0x254] | [0xfd20, 0x00ce, 0, 0, 0, 0, 0, 0x254] => {
-            Reach::Never
-        }
-        [0xfc00..=0xfdff, ..] => Reach::Private,
-        // Protocol assignments with Teredo, documentation, 6to4.
-        [0x2001, 0..=0x01ff, ..] | [0x2001, 0x0db8, ..] | [0x2002, ..] => Reach::Never,
-        [0x3fff, 0..=0x0fff, ..] => Reach::Never,
+        // Protocol assignments with Teredo, documentation, 6to4, documentation; metadata of AWS and of Google.
+        [0x2001, 0..=0x01ff | 0x0db8, ..]
+        | [0x2002, ..]
+        | [0x3fff, 0..=0x0fff, ..]
+        | [0xfd00, 0x0ec2, 0, 0, 0, 0, 0, 0x254]
+        | [0xfd20, 0x00ce, 0, 0, 0, 0, 0, 0x254] => Reach::Never,
         [0x2000..=0x3fff, ..] => Reach::Global,
-        // Outside 2000::/3 nothing is given out.
+        [0xfc00..=0xfdff, ..] => Reach::Private,
+        // Outside 2000::/3 nothing else is given out.
         _ => Reach::Never,
     }
 }
