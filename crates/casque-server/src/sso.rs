@@ -6,7 +6,10 @@ use casque_proto::TicketGrantingTicket;
 use casque_store::{Key, SharedStore, StoreError};
 use serde::{Deserialize, Serialize};
 
-use crate::secret::{self, Secret, hex};
+use crate::{
+    people::Person,
+    secret::{self, Secret, hex},
+};
 
 /// How long it is tried to tell services that a session has ended.
 const TELLING: Duration = Duration::from_hours(1);
@@ -18,6 +21,9 @@ const PER_SERVICE: usize = 100;
 /// What a kept visit begins with: a keyed hash of its service, and the time in milliseconds.
 const SERVICE_BYTES: usize = 16;
 const TIME_BYTES: usize = 8;
+
+/// How much of the hash is kept: enough to tell one password from the next.
+const PASSWORD_BYTES: usize = 16;
 
 /// The sessions of a deployment.
 ///
@@ -42,6 +48,8 @@ pub(crate) struct Session {
     /// When the password was checked.
     pub(crate) authenticated: SystemTime,
     ends: SystemTime,
+    /// A keyed hash of the person's password hash at that time.
+    password: String,
     key: Key,
 }
 
@@ -59,6 +67,7 @@ struct Record {
     user: String,
     at: u64,
     ends: u64,
+    password: String,
 }
 
 impl Sessions {
@@ -79,7 +88,7 @@ impl Sessions {
     /// Opens a session for someone whose password was right (R-043: always a new one).
     pub(crate) async fn open(
         &self,
-        user: &str,
+        person: &Person,
         now: SystemTime,
     ) -> Result<(TicketGrantingTicket, Session), StoreError> {
         let ticket = TicketGrantingTicket::generate(&mut secret::fill);
@@ -90,14 +99,16 @@ impl Sessions {
         let session = Session {
             key: self.key(&id),
             id,
-            user: user.to_owned(),
+            user: person.id.clone(),
             authenticated,
             ends,
+            password: self.password(person),
         };
         let record = Record {
-            user: user.to_owned(),
+            user: session.user.clone(),
             at: seconds(authenticated),
             ends: seconds(ends),
+            password: session.password.clone(),
         };
         let record = serde_json::to_vec(&record).expect("a record is plain JSON");
         let made = self
@@ -130,8 +141,14 @@ impl Sessions {
             user: record.user,
             authenticated: from_seconds(record.at),
             ends: from_seconds(record.ends),
+            password: record.password,
             key,
         }))
+    }
+
+    /// Whether a person still has the password that a session was opened with (S-057).
+    pub(crate) fn fits(&self, session: &Session, person: &Person) -> bool {
+        session.password == self.password(person)
     }
 
     /// Whether a session that was live a moment ago still is.
@@ -270,6 +287,13 @@ impl Sessions {
 
     fn all_ended(&self) -> Key {
         Key::new("ended", b"", self.secret.hasher())
+    }
+
+    fn password(&self, person: &Person) -> String {
+        let hash = person.password_hash.as_bytes();
+        hex(&self
+            .secret
+            .mac("session-password", &[person.id.as_bytes(), hash])[..PASSWORD_BYTES])
     }
 
     fn id(&self, ticket: &TicketGrantingTicket) -> String {

@@ -188,7 +188,8 @@ fn logged_in(state: &State, person: &Person) -> Response {
     crate::http::page(state, StatusCode::OK, &shown)
 }
 
-/// The session of a browser and whose it is. A session whose person is gone or disabled ends.
+/// The session of a browser and whose it is. A session whose person is gone or
+/// disabled, or has another password since, ends (S-057).
 async fn session_of(
     state: &State,
     headers: &HeaderMap,
@@ -202,7 +203,7 @@ async fn session_of(
     let person = state
         .people
         .find(&session.user)
-        .filter(|person| !person.disabled);
+        .filter(|person| !person.disabled && state.sessions.fits(&session, person));
     if let Some(person) = person {
         return Ok(Some((session, person)));
     }

@@ -222,7 +222,7 @@ impl Attempt<'_> {
         {
             state.end_session(&old.id).await?;
         }
-        let (ticket, session) = state.sessions.open(&person.id, now).await?;
+        let (ticket, session) = state.sessions.open(person, now).await?;
         if let Some(old) = &old
             && old.user == person.id
         {

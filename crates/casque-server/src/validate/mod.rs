@@ -121,6 +121,11 @@ async fn take_and_judge(
         .as_ref()
         .and_then(|session| state.people.find(&session.user))
         .filter(|person| !person.disabled);
+    // A session that was opened with an earlier password is none (S-057).
+    let session = session.filter(|session| {
+        let mut person = person.iter();
+        person.all(|person| state.sessions.fits(session, person))
+    });
     let known = Known {
         grant: grant.as_ref(),
         session: session.as_ref(),

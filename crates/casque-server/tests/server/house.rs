@@ -35,6 +35,13 @@ impl Directory {
     }
 }
 
+impl Directory {
+    pub(crate) fn set_hash(&self, name: &str, hash: String) {
+        let mut people = self.0.lock().expect("not poisoned");
+        people.get_mut(name).expect("a person").password_hash = hash;
+    }
+}
+
 impl People for Directory {
     fn find(&self, username: &str) -> Option<Arc<Person>> {
         let people = self.0.lock().expect("not poisoned");

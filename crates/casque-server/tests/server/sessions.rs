@@ -121,6 +121,28 @@ async fn disabled_people_lose_their_sessions() {
 }
 
 #[tokio::test]
+async fn another_password_ends_the_sessions_of_the_one_before() {
+    // S-057
+    let house = House::new();
+    let mut browser = house.signed_in("alice").await;
+    let mut bob = house.signed_in("bob").await;
+    let ticket = browser.ticket_for(APP).await;
+    let other = "another long password";
+    let password = casque_server::Password::new(other).expect("short");
+    let hash = casque_server::hash_password(&password, crate::house::cheap());
+    house.people.set_hash("alice", hash);
+    let answer = house
+        .browser()
+        .validate("serviceValidate", APP, &ticket)
+        .await;
+    assert_eq!(code(&answer.body), Some("INVALID_TICKET"));
+    assert!(browser.get("/login").await.is_form());
+    assert_eq!(browser.log_in("alice", other, None).await.status, 200);
+    assert!(browser.get("/login").await.body.contains("alice"));
+    assert!(bob.get("/login").await.body.contains("bob"));
+}
+
+#[tokio::test]
 async fn a_login_with_renew_keeps_the_session_until_it_succeeds() {
     //
     let house = House::new();
