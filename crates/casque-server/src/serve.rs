@@ -228,7 +228,7 @@ impl Door {
         let given_up = async {
             // Nothing is ever sent: this is an error once the server ends.
             while ends.changed().await.is_ok() {}
-            tokio::time::sleep(LAST_CHANCE).await;
+            let _ = tokio::time::timeout(LAST_CHANCE, std::future::pending::<()>()).await;
             if asked.any() {
                 // It is answered, and the connection ends after that.
                 std::future::pending::<()>().await;
