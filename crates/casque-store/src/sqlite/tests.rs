@@ -48,11 +48,15 @@ impl Lab {
         mpsc::Sender<()>,
     ) {
         let (release, held) = mpsc::channel();
+        let (begin, begun) = mpsc::channel();
         let mut holding = Box::pin(self.store.writer.run(move |_, _| {
+            begin.send(()).expect("the test waits");
             held.recv().expect("released");
             Ok(())
         }));
         assert!(poll(&mut holding).is_none());
+        // Its batch is closed now: what is sent from here on waits together for the next one.
+        begun.recv().expect("the job runs");
         (holding, release)
     }
 }
@@ -125,8 +129,6 @@ fn a_job_that_fails_does_not_take_its_neighbours_along() {
     );
     let mut second = lab.store.create(&after, b"2".to_vec(), lab.later);
     assert!(poll(&mut first).is_none() && poll(&mut bad).is_none() && poll(&mut second).is_none());
-    // The job that holds the writer runs again when its transaction is rolled back.
-    release.send(()).expect("the writer waits");
     release.send(()).expect("the writer waits");
     block_on(async {
         holding.await.expect("held");
