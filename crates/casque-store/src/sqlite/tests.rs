@@ -48,15 +48,15 @@ impl Lab {
         mpsc::Sender<()>,
     ) {
         let (release, held) = mpsc::channel();
-        let (begin, begun) = mpsc::channel();
+        let (entered, inside) = mpsc::channel();
         let mut holding = Box::pin(self.store.writer.run(move |_, _| {
-            begin.send(()).expect("the test waits");
+            entered.send(()).expect("the test waits");
             held.recv().expect("released");
             Ok(())
         }));
         assert!(poll(&mut holding).is_none());
         // Its batch is closed now: what is sent from here on waits together for the next one.
-        begun.recv().expect("the job runs");
+        inside.recv().expect("the job runs");
         (holding, release)
     }
 }
