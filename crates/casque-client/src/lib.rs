@@ -27,7 +27,7 @@
 //!
 //! | danger | what happens here | |
 //! | --- | --- | --- |
-//! | parameters smuggled in by a ticket | a [`ServiceTicket`](casque_proto::ServiceTicket) has passed the grammar before anything is sent, and every parameter is encoded | S-001 |
+//! | parameters smuggled in by a ticket | a [`ServiceTicket`] has passed the grammar before anything is sent, and every parameter is encoded | S-001 |
 //! | a false server | TLS 1.2 or 1.3 by rustls, the platform's roots and the files you add; no switch turns verification off; plain http only where it is asked for by name | S-010 |
 //! | odd answers | no redirect is followed, no other protocol version is tried, a success under an error status is none, 256 KiB at most, nothing is read from a part of an answer | S-011 |
 //! | a hanging server | 5 seconds for everything | S-011 |
