@@ -6,7 +6,7 @@ use serde_json::{Value, json};
 
 use crate::support::{Demo, browser::Browser, root, skip};
 
-/// A page: its name, and whether one is signed in at the CAS server when it is shown.
+/// A page: its name in the pictures, and where it is.
 struct Shown {
     name: &'static str,
     url: String,
