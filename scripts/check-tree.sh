@@ -31,7 +31,9 @@ must_not casque-client "arrows point down" casque-store casque-app casque-axum c
 must_not casque-app    "an application's core knows no web framework" casque-axum casque-server axum axum-core
 must_not casque-axum   "an application pulls in no server" casque-server
 must_not casque-server "a server pulls in no application" casque-app casque-axum casque-client
-for package in casque-proto casque-store casque-client casque-app casque-axum casque-server casque; do
+must_not casque-python "the wheel holds no server, no client, no TLS and no threads" \
+  casque-store casque-client casque-app casque-axum casque-server tokio mio hyper reqwest rustls ring getrandom rand
+for package in casque-python casque-proto casque-store casque-client casque-app casque-axum casque-server casque; do
   must_not "$package" "the test kit is never a normal dependency" casque-testkit
 done
 
@@ -41,7 +43,7 @@ for banned in openssl openssl-sys native-tls aws-lc-rs aws-lc-sys async-std xml-
   grep -qxF "$banned" <<<"$all" && fault "$banned is in the tree (cargo tree -i $banned): one TLS stack, rustls with ring"
 done
 
-code '\bunsafe\b *(\{|fn|impl)' crates examples bench && fault "unsafe code in the lines above"
-code '\b(todo|unimplemented|dbg)!\(' crates examples bench && fault "unfinished code in the lines above"
+code '\bunsafe\b *(\{|fn|impl)' crates examples bench python && fault "unsafe code in the lines above"
+code '\b(todo|unimplemented|dbg)!\(' crates examples bench python && fault "unfinished code in the lines above"
 
 exit $broken

@@ -238,6 +238,7 @@ pub struct ReadOptions {
     tolerances: u8,
     limits: Limits,
     proxy_chains: Vec<Vec<String>>,
+    any_proxy_chain: bool,
 }
 
 impl Default for ReadOptions {
@@ -247,6 +248,7 @@ impl Default for ReadOptions {
             tolerances: 0,
             limits: Limits::default(),
             proxy_chains: Vec::new(),
+            any_proxy_chain: false,
         }
     }
 }
@@ -288,10 +290,23 @@ impl ReadOptions {
         self
     }
 
+    /// Allow users who come through any proxies at all.
+    ///
+    /// # Security
+    ///
+    /// Whoever does this judges [`Assertion::proxies`](crate::Assertion::proxies) before the user is signed in: the
+    /// server lets any registered service act as a proxy (S-014).
+    #[must_use]
+    pub fn allow_any_proxy_chain(mut self) -> Self {
+        self.any_proxy_chain = true;
+        self
+    }
+
     /// Forget every allowed chain: what holds when an endpoint was asked that does not take proxy tickets.
     #[must_use]
     pub fn without_proxies(mut self) -> Self {
         self.proxy_chains.clear();
+        self.any_proxy_chain = false;
         self
     }
 
@@ -311,7 +326,9 @@ impl ReadOptions {
     }
 
     pub(crate) fn allows_proxies(&self, chain: &[String]) -> bool {
-        chain.is_empty() || self.proxy_chains.iter().any(|allowed| allowed == chain)
+        chain.is_empty()
+            || self.any_proxy_chain
+            || self.proxy_chains.iter().any(|allowed| allowed == chain)
     }
 
     /// Whether the status is one that a success may come with.
@@ -422,6 +439,12 @@ mod tests {
         assert!(options.allows_proxies(&chain(&["https://b/", "https://a/"])));
         assert!(!options.allows_proxies(&chain(&["https://a/", "https://b/"])));
         assert!(!options.allows_proxies(&chain(&["https://b/"])));
+        let any = ReadOptions::default().allow_any_proxy_chain();
+        assert!(any.allows_proxies(&chain(&["https://b/"])));
+        assert!(
+            !any.without_proxies()
+                .allows_proxies(&chain(&["https://b/"]))
+        );
         assert!(
             !options
                 .without_proxies()

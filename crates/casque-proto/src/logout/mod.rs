@@ -7,6 +7,7 @@ mod form;
 mod front_channel;
 mod receive;
 
+use std::borrow::Cow;
 use std::time::SystemTime;
 
 use percent_encoding::utf8_percent_encode;
@@ -34,16 +35,30 @@ pub use self::receive::{LogoutDecision, LogoutReceiver};
 /// assert_eq!(request.session_indexes(), [ticket]);
 /// # Ok::<(), Box<dyn std::error::Error>>(())
 /// ```
-#[derive(Clone, Debug, PartialEq, Eq)]
+///
+/// Two messages are equal if they are about the same tickets.
+#[derive(Clone, Debug)]
 pub struct LogoutRequest {
     session_indexes: Vec<ServiceTicket>,
+    id: Option<String>,
+    issue_instant: Option<String>,
 }
+
+impl PartialEq for LogoutRequest {
+    fn eq(&self, other: &Self) -> bool {
+        self.session_indexes == other.session_indexes
+    }
+}
+
+impl Eq for LogoutRequest {}
 
 impl LogoutRequest {
     /// The message about one ticket.
     pub fn new(ticket: ServiceTicket) -> Self {
         Self {
             session_indexes: vec![ticket],
+            id: None,
+            issue_instant: None,
         }
     }
 
@@ -95,7 +110,7 @@ impl LogoutRequest {
 
     /// Reads the document, with the limits of [`ReadOptions`] by default (R-085 to R-087).
     ///
-    /// `ID`, `Version`, `IssueInstant` and `NameID` are not looked at.
+    /// `ID`, `Version`, `IssueInstant` and `NameID` do not decide anything (R-086).
     ///
     /// # Errors
     ///
@@ -112,6 +127,8 @@ impl LogoutRequest {
             let what = "not a LogoutRequest of SAML 2.0";
             return Err(reader.error(ErrorClass::NotLogoutRequest, what));
         }
+        let mut attribute = |name| reader.attribute(name).map(Cow::into_owned);
+        let (id, issue_instant) = (attribute("ID"), attribute("IssueInstant"));
         let mut indexes = Vec::new();
         while let Some(child) = reader.child()? {
             if child.is(Namespace::Saml2Protocol, "SessionIndex") {
@@ -132,7 +149,11 @@ impl LogoutRequest {
             .map(|index| ServiceTicket::parse(index))
             .collect()
         {
-            Ok(session_indexes) => Ok(Self { session_indexes }),
+            Ok(session_indexes) => Ok(Self {
+                session_indexes,
+                id,
+                issue_instant,
+            }),
             Err::<_, TicketError>(error) => Err(ReadError::new(
                 ErrorClass::InvalidSessionIndex,
                 format!("the SessionIndex: {error}"),
@@ -165,6 +186,16 @@ impl LogoutRequest {
     /// The tickets, in document order; at least one.
     pub fn session_indexes(&self) -> &[ServiceTicket] {
         &self.session_indexes
+    }
+
+    /// The `ID` as the sender wrote it: any text, which nobody has vouched for.
+    pub fn id(&self) -> Option<&str> {
+        self.id.as_deref()
+    }
+
+    /// The `IssueInstant` as the sender wrote it: any text, which nobody has vouched for.
+    pub fn issue_instant(&self) -> Option<&str> {
+        self.issue_instant.as_deref()
     }
 
     /// The one ticket of a message as CAS servers send it.
