@@ -26,8 +26,8 @@ mod _core {
     use crate::logout::{LogoutReceiver, LogoutRequest, parse_logout_request};
     #[pymodule_export]
     use crate::read::{
-        build_saml_request, parse_authentication_date, parse_cas1_response, parse_proxy_response,
-        parse_saml_response, parse_service_response,
+        build_saml_request, check_options, parse_authentication_date, parse_cas1_response,
+        parse_proxy_response, parse_saml_response, parse_service_response,
     };
     #[pymodule_export]
     use crate::server::{Server, login_url, logout_url, proxy_url, validate_url};

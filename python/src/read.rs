@@ -128,6 +128,17 @@ pub(crate) fn build_saml_request(
     Ok((SamlRequest::to_xml(&ticket, &stamp), stamp.id().to_owned()))
 }
 
+/// Raise Misuse unless these keywords of the reading functions make sense.
+#[pyfunction]
+#[pyo3(signature = (*, tolerate = None, allowed_chains = None))]
+pub(crate) fn check_options(
+    py: Python<'_>,
+    tolerate: Option<&Bound<'_, PyAny>>,
+    allowed_chains: Option<&Bound<'_, PyAny>>,
+) -> PyResult<()> {
+    read_options(py, 200, tolerate, allowed_chains).map(drop)
+}
+
 /// The time that an `authenticationDate` names, as an aware datetime, or None where it cannot be read.
 #[pyfunction]
 pub(crate) fn parse_authentication_date(text: &str) -> Option<SystemTime> {

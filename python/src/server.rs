@@ -89,6 +89,16 @@ impl Server {
             .login_url(&parse_service(py, "service", service)?, &options))
     }
 
+    /// Raise Misuse unless the text may be a service.
+    fn check_service(&self, py: Python<'_>, service: &str) -> PyResult<()> {
+        parse_service(py, "service", service).map(drop)
+    }
+
+    /// Raise Misuse unless the text may be the address for proxy-granting tickets.
+    fn check_pgt_url(&self, py: Python<'_>, pgt_url: &str) -> PyResult<()> {
+        parse_pgt_url(py, pgt_url).map(drop)
+    }
+
     /// Where a browser logs out, to come back to `service` if one is given.
     #[pyo3(signature = (service = None))]
     fn logout_url(&self, py: Python<'_>, service: Option<&str>) -> PyResult<String> {
@@ -121,8 +131,7 @@ impl Server {
             options = options.format(format);
         }
         if let Some(url) = pgt_url {
-            let url = PgtUrl::parse(url).map_err(|error| errors::misuse(py, "pgt_url", error))?;
-            options = options.pgt_url(url);
+            options = options.pgt_url(parse_pgt_url(py, url)?);
         }
         Ok(self
             .base
@@ -204,4 +213,8 @@ pub(crate) fn proxy_url(
 
 fn parse_service(py: Python<'_>, what: &str, text: &str) -> PyResult<ServiceUrl> {
     ServiceUrl::parse(text).map_err(|error| errors::misuse(py, what, error))
+}
+
+fn parse_pgt_url(py: Python<'_>, text: &str) -> PyResult<PgtUrl> {
+    PgtUrl::parse(text).map_err(|error| errors::misuse(py, "pgt_url", error))
 }

@@ -110,7 +110,7 @@ impl LogoutRequest {
 
     /// Reads the document, with the limits of [`ReadOptions`] by default.
     ///
-    /// `ID`, `Version`, `IssueInstant` and `NameID` do not decide anything.
+    /// `ID`, `Version`, `IssueInstant` and `NameID` do not decide anything.
     ///
     /// # Errors
     ///
