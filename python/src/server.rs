@@ -89,6 +89,23 @@ impl Server {
             .login_url(&parse_service(py, "service", service)?, &options))
     }
 
+    /// The URL of an endpoint with these parameters, in order; every value is percent-encoded, whatever it holds.
+    #[pyo3(signature = (endpoint, parameters = Vec::new()))]
+    fn endpoint_url(
+        &self,
+        py: Python<'_>,
+        endpoint: &str,
+        parameters: Vec<(String, String)>,
+    ) -> PyResult<String> {
+        let pairs: Vec<(&str, &str)> = parameters
+            .iter()
+            .map(|(name, value)| (name.as_str(), value.as_str()))
+            .collect();
+        Ok(self
+            .base
+            .endpoint_with(known_endpoint(py, endpoint)?, &pairs))
+    }
+
     /// Raise Misuse unless the text may be a service.
     fn check_service(&self, py: Python<'_>, service: &str) -> PyResult<()> {
         parse_service(py, "service", service).map(drop)

@@ -8,19 +8,20 @@ use crate::errors;
 
 /// The ticket in a request, query string and form body counted together, or None.
 ///
-/// A parameter that is no CAS ticket is the application's own. Two tickets, or a malformed one, raise InvalidTicket.
+/// A ticket in the body is believed with `post` only, which says that the login was asked for with `method=POST`. A
+/// parameter that is no CAS ticket is the application's own. Two tickets, or a malformed one, raise InvalidTicket.
 #[pyfunction]
-#[pyo3(signature = (query, body = None, *, saml = false))]
+#[pyo3(signature = (query, body = None, *, post = false, saml = false))]
 pub(crate) fn ticket_in_request(
     py: Python<'_>,
     query: &str,
     body: Option<&str>,
+    post: bool,
     saml: bool,
 ) -> PyResult<Option<String>> {
     match found_in(query, body, mode(saml)) {
-        TicketInRequest::InQuery(ticket) | TicketInRequest::InBody(ticket) => {
-            Ok(Some(ticket.secret().to_owned()))
-        }
+        TicketInRequest::InQuery(ticket) => Ok(Some(ticket.secret().to_owned())),
+        TicketInRequest::InBody(ticket) => Ok(post.then(|| ticket.secret().to_owned())),
         TicketInRequest::Refused(refusal) => Err(errors::invalid_ticket(py, &refusal.to_string())),
         _ => Ok(None),
     }
@@ -34,7 +35,7 @@ pub(crate) fn ticket_from_url(py: Python<'_>, url: &str, saml: bool) -> PyResult
     let query = before_fragment
         .split_once('?')
         .map_or("", |(_, query)| query);
-    ticket_in_request(py, query, None, saml)
+    ticket_in_request(py, query, None, false, saml)
 }
 
 /// The URL without its ticket and fragment: what the service was before the server added the ticket.

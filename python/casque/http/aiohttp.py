@@ -28,6 +28,9 @@ class AsyncConnection:
         if self._session is None:
             settings: dict[str, Any] = {"trust_env": True, "cookie_jar": aiohttp.DummyCookieJar(), **self._options}
             self._session = aiohttp.ClientSession(auto_decompress=False, **settings)
+            # It would send a GET again when the connection breaks, but a ticket is sent once.
+            if hasattr(self._session, "_retry_connection"):
+                self._session._retry_connection = False
         keywords: dict[str, Any] = {}
         if request.url[:6].lower() == "https:" and "connector" not in self._options:
             keywords["ssl"] = context(self._verify, self._cert)

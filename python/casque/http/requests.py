@@ -60,8 +60,13 @@ class Connection:
             session.close()
 
 
+class _Session(requests.Session):
+    def get_redirect_target(self, resp: requests.Response) -> None:
+        """There is none. requests looks for it even where it may not follow, and reads a body of any size for that."""
+
+
 def _session(options: Mapping[str, Any]) -> requests.Session:
-    session = requests.Session()
+    session = _Session()
     session.cookies.set_policy(DefaultCookiePolicy(allowed_domains=[]))
     for name, value in options.items():
         if name == "headers":
