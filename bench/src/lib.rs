@@ -8,6 +8,10 @@ mod ratio;
 pub use load::{drive, get, now};
 pub use ratio::{Pairs, Spread, median_rate};
 
+/// The allocator that the binary `casque` has.
+#[global_allocator]
+static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
+
 /// Prints what the figures below were measured on.
 pub fn print_machine() {
     let cpu = std::fs::read_to_string("/proc/cpuinfo").unwrap_or_default();

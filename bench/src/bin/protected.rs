@@ -1,7 +1,7 @@
 //! A protected page with a valid session (memory store), against the same axum handler without casque.
 //!
 //! Goal: at least 85 % of its requests per second. Both answer on loopback in the same runtime; the load driver shares
-//! the machine. Run with `cargo run --release -p casque-bench --bin protected`.
+//! the machine. Run with `bench/run protected`.
 
 #![expect(clippy::print_stdout, reason = "a benchmark prints its figures")]
 

@@ -1,6 +1,6 @@
 //! Reading a CAS 3 response with ten attributes, against quick-xml's `NsReader` walking the same bytes.
 //!
-//! Goal: at most twice the time. Run with `cargo run --release -p casque-bench --bin read`.
+//! Goal: at most twice the time. Run with `bench/run read`.
 
 #![expect(clippy::print_stdout, reason = "a benchmark prints its figures")]
 

@@ -1,6 +1,6 @@
 //! The stores by themselves: how many records a second are made and taken, and what a session weighs.
 //!
-//! Run with `cargo run --release -p casque-bench --bin store`. The SQLite file is in the temporary folder: set `TMPDIR` to
+//! Run with `bench/run store`. The SQLite file is in the temporary folder: set `TMPDIR` to
 //! measure another disk.
 
 #![expect(clippy::print_stdout, reason = "a benchmark prints its figures")]

@@ -58,7 +58,7 @@ pub use cas1::Cas1Response;
 pub use failure::{Failure, FailureCode};
 pub use proxy_response::ProxyResponse;
 pub use read::{ErrorClass, Limits, ReadError, ReadOptions, Tolerance};
-pub use service_response::{AttributeStyle, Format, ServiceResponse};
+pub use service_response::{AttributeStyle, Format, ServiceResponse, SuccessAnswer};
 
 // Single logout, SAML 1.1 and the REST protocol.
 mod instant;

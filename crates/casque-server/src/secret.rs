@@ -1,16 +1,20 @@
 //! What is derived from the one secret of a deployment, and random bytes.
 
-use std::fmt::{self, Write as _};
+use std::fmt;
 
 use casque_store::{Key, KeyHasher};
 use chacha20poly1305::{
     XChaCha20Poly1305, XNonce,
-    aead::{Aead as _, KeyInit as _, Payload},
+    aead::{Aead as _, AeadInOut as _, KeyInit as _, Payload},
 };
 use subtle::ConstantTimeEq as _;
 use zeroize::Zeroizing;
 
 const NONCE_BYTES: usize = 24;
+const TAG_BYTES: usize = 16;
+
+/// How much longer than a value its seal is.
+pub(crate) const SEAL_BYTES: usize = NONCE_BYTES + TAG_BYTES;
 
 /// The secret of the deployment, which names the records of the store, and what else hangs on it:
 /// login tickets, device cookies and sealed values. The store holds nothing that opens without it
@@ -37,12 +41,7 @@ impl Secret {
     ///
     /// A purpose is never the kind of a stored record: those hashes can be read in the store.
     pub(crate) fn mac(&self, purpose: &'static str, values: &[&[u8]]) -> [u8; 32] {
-        let mut message = Zeroizing::new(Vec::with_capacity(256));
-        for value in values {
-            message.extend_from_slice(&(value.len() as u64).to_be_bytes());
-            message.extend_from_slice(value);
-        }
-        *Key::new(purpose, &message, &self.hasher).digest()
+        *Key::of_parts(purpose, values, &self.hasher).digest()
     }
 
     /// Whether `digits` are the hexadecimal digits of [`mac`](Self::mac), in constant time.
@@ -53,18 +52,25 @@ impl Secret {
             .into()
     }
 
-    /// Seals a value for one place in the store.
-    pub(crate) fn seal(&self, place: &str, value: &[u8]) -> Vec<u8> {
-        let nonce = random_bytes::<NONCE_BYTES>();
-        let payload = Payload {
-            msg: value,
-            aad: place.as_bytes(),
-        };
-        let sealed = self
+    /// Seals a value for one place in the store, and adds it to what is kept there.
+    ///
+    /// The nonce is a keyed hash of place and value: it repeats only where both do, and then so does the whole.
+    pub(crate) fn seal_onto(&self, kept: &mut Vec<u8>, place: &str, value: &[u8]) {
+        let nonce = self.mac("seal-nonce", &[place.as_bytes(), value]);
+        let nonce: &[u8; NONCE_BYTES] = nonce.first_chunk().expect("a hash is longer");
+        kept.reserve(SEAL_BYTES + value.len());
+        kept.extend_from_slice(nonce);
+        let start = kept.len();
+        kept.extend_from_slice(value);
+        let tag = self
             .cipher
-            .encrypt(&XNonce::from(nonce), payload)
+            .encrypt_inout_detached(
+                &XNonce::from(*nonce),
+                place.as_bytes(),
+                (&mut kept[start..]).into(),
+            )
             .expect("values are far below the cipher's limit");
-        [&nonce[..], &sealed].concat()
+        kept.extend_from_slice(&tag);
     }
 
     /// Opens what was sealed for this place.
@@ -104,10 +110,9 @@ pub(crate) fn fill(bytes: &mut [u8]) {
 pub(crate) fn hex(bytes: &[u8]) -> String {
     bytes
         .iter()
-        .fold(String::with_capacity(bytes.len() * 2), |mut text, byte| {
-            write!(text, "{byte:02x}").expect("a String takes any text");
-            text
-        })
+        .flat_map(|byte| [byte >> 4, byte & 15])
+        .map(|digit| char::from(b"0123456789abcdef"[usize::from(digit)]))
+        .collect()
 }
 
 #[cfg(test)]
@@ -120,7 +125,8 @@ mod tests {
 
     #[test]
     fn sealed_values_open_in_their_place_only() {
-        let sealed = secret(1).seal("a", b"value");
+        let mut sealed = Vec::new();
+        secret(1).seal_onto(&mut sealed, "a", b"value");
         assert_eq!(secret(1).open("a", &sealed).as_deref(), Some(&b"value"[..]));
         assert_eq!(secret(1).open("b", &sealed), None);
         assert_eq!(secret(2).open("a", &sealed), None);

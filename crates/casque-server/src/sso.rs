@@ -8,7 +8,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::{
     people::Person,
-    secret::{self, Secret, hex},
+    secret::{self, SEAL_BYTES, Secret, hex},
 };
 
 /// How long it is tried to tell services that a session has ended.
@@ -53,8 +53,19 @@ pub(crate) struct Session {
     key: Key,
 }
 
-/// A service that accepted a ticket of a session, and will be told when the session ends.
+/// What the tickets of a session say of it, so that it need not be read to validate them.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub(crate) struct Login {
+    /// The id of the session.
+    pub(crate) session: String,
+    /// Whose it is.
+    pub(crate) user: String,
+    at: u64,
+    password: String,
+}
+
+/// A service that accepted a ticket of a session, and will be told when the session ends.
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct Visit {
     /// The ticket by which the service knows its session.
     pub(crate) ticket: String,
@@ -68,6 +79,40 @@ struct Record {
     at: u64,
     ends: u64,
     password: String,
+}
+
+impl Session {
+    /// What its tickets say of it.
+    pub(crate) fn login(&self) -> Login {
+        Login {
+            session: self.id.clone(),
+            user: self.user.clone(),
+            at: seconds(self.authenticated),
+            password: self.password.clone(),
+        }
+    }
+}
+
+impl Login {
+    /// When the password was checked.
+    pub(crate) fn authenticated(&self) -> SystemTime {
+        from_seconds(self.at)
+    }
+}
+
+impl Visit {
+    /// Neither a ticket nor a service URL has a line end in it.
+    fn to_text(&self) -> String {
+        [&self.ticket, "\n", &self.service].concat()
+    }
+
+    fn from_text(text: &str) -> Option<Self> {
+        let (ticket, service) = text.split_once('\n')?;
+        Some(Self {
+            ticket: ticket.to_owned(),
+            service: service.to_owned(),
+        })
+    }
 }
 
 impl Sessions {
@@ -151,9 +196,14 @@ impl Sessions {
         session.password == self.password(person)
     }
 
-    /// Whether a session that was live a moment ago still is.
-    pub(crate) async fn is_live(&self, session: &Session) -> Result<bool, StoreError> {
-        Ok(self.store.get(&session.key).await?.is_some())
+    /// The same for the session of a ticket.
+    pub(crate) fn still_fits(&self, login: &Login, person: &Person) -> bool {
+        login.password == self.password(person)
+    }
+
+    /// Whether the session of this id is live.
+    pub(crate) async fn is_live(&self, id: &str) -> Result<bool, StoreError> {
+        Ok(self.store.get(&self.key(id)).await?.is_some())
     }
 
     /// Counts the issue of a ticket as use. False where the session has ended meanwhile.
@@ -199,13 +249,12 @@ impl Sessions {
             .unwrap_or_default()
             .as_millis();
         let millis = u64::try_from(millis).unwrap_or(u64::MAX);
-        let text = serde_json::to_vec(visit).expect("a visit is plain JSON");
-        [
-            &service[..SERVICE_BYTES],
-            &millis.to_be_bytes(),
-            &self.secret.seal(id, &text),
-        ]
-        .concat()
+        let text = visit.to_text();
+        let mut member = Vec::with_capacity(SERVICE_BYTES + TIME_BYTES + SEAL_BYTES + text.len());
+        member.extend_from_slice(&service[..SERVICE_BYTES]);
+        member.extend_from_slice(&millis.to_be_bytes());
+        self.secret.seal_onto(&mut member, id, text.as_bytes());
+        member
     }
 
     /// Takes a note back.
@@ -282,7 +331,8 @@ impl Sessions {
 
     fn open_visit(&self, id: &str, sealed: &[u8]) -> Option<Visit> {
         let sealed = sealed.get(SERVICE_BYTES + TIME_BYTES..)?;
-        serde_json::from_slice(&self.secret.open(id, sealed)?).ok()
+        let text = String::from_utf8(self.secret.open(id, sealed)?).ok()?;
+        Visit::from_text(&text)
     }
 
     fn all_ended(&self) -> Key {

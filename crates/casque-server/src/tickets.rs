@@ -6,7 +6,7 @@ use casque_proto::{ServiceTicket, TicketKind};
 use casque_store::{Key, KeyHasher, SharedStore, StoreError};
 use serde::{Deserialize, Serialize};
 
-use crate::{registry::Place, secret};
+use crate::{registry::Place, secret, sso::Login};
 
 /// The longest a ticket may be valid for.
 pub(crate) const LONGEST: Duration = Duration::from_mins(5);
@@ -22,8 +22,8 @@ pub(crate) struct Tickets {
 /// What a ticket stands for.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub(crate) struct Grant {
-    /// The id of the session that it was issued in.
-    pub(crate) session: String,
+    /// The login that it was issued for.
+    pub(crate) login: Login,
     /// The service as it was given; the only one that may validate it.
     pub(crate) url: String,
     /// Where the registry that let the service in has it.

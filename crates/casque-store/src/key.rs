@@ -35,11 +35,30 @@ impl Key {
     ///
     /// `kind` is a short lower-case word of the program, such as `st` or `session`.
     pub fn new(kind: &'static str, secret_or_name: &[u8], hasher: &KeyHasher) -> Self {
-        let mut mac = hasher.0.clone();
-        // The length in front keeps ("ab", "c") and ("a", "bc") apart.
-        mac.update(&(kind.len() as u64).to_be_bytes());
-        mac.update(kind.as_bytes());
+        let mut mac = begin(kind, hasher);
         mac.update(secret_or_name);
+        Self::end(kind, mac)
+    }
+
+    /// The key of the `kind` of thing that several values stand for together; they cannot run into each other.
+    ///
+    /// ```
+    /// use casque_store::{Key, KeyHasher};
+    ///
+    /// let hasher = KeyHasher::new(&[7; 32]);
+    /// let of = |values: &[&[u8]]| Key::of_parts("attempt", values, &hasher);
+    /// assert_ne!(of(&[b"ab", b"c"]), of(&[b"a", b"bc"]));
+    /// ```
+    pub fn of_parts(kind: &'static str, parts: &[&[u8]], hasher: &KeyHasher) -> Self {
+        let mut mac = begin(kind, hasher);
+        for part in parts {
+            mac.update(&(part.len() as u64).to_be_bytes());
+            mac.update(part);
+        }
+        Self::end(kind, mac)
+    }
+
+    fn end(kind: &'static str, mac: Hmac<Sha256>) -> Self {
         Self {
             kind,
             digest: mac.finalize().into_bytes().into(),
@@ -55,6 +74,14 @@ impl Key {
     pub fn digest(&self) -> &[u8; 32] {
         &self.digest
     }
+}
+
+fn begin(kind: &'static str, hasher: &KeyHasher) -> Hmac<Sha256> {
+    let mut mac = hasher.0.clone();
+    // The length in front keeps ("ab", "c") and ("a", "bc") apart.
+    mac.update(&(kind.len() as u64).to_be_bytes());
+    mac.update(kind.as_bytes());
+    mac
 }
 
 /// The whole key as text, for back ends: `casque:KIND:` and 64 hexadecimal digits.

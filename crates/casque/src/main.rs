@@ -12,6 +12,10 @@ use std::process::ExitCode;
 
 use clap::{Parser, Subcommand};
 
+/// A server makes and drops many small values at once on all cores; see docs/figures.md for what this is worth.
+#[global_allocator]
+static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
+
 /// CAS single sign-on: a server, a demonstration, and tools for whoever debugs one.
 #[derive(Debug, Parser)]
 #[command(name = "casque", version, about, propagate_version = true)]

@@ -15,9 +15,11 @@ use crate::xml::Writer;
 pub(crate) mod envelope;
 mod read_json;
 mod read_xml;
+mod success;
 mod write_json;
 mod write_xml;
 
+pub use success::SuccessAnswer;
 pub(crate) use write_json::failure as json_failure;
 
 /// What a CAS server says about a ticket.
@@ -62,21 +64,21 @@ impl ServiceResponse {
 
     /// The answer in XML, attributes written in a style of choice.
     pub fn to_xml_with(&self, style: AttributeStyle) -> String {
-        let mut writer = Writer::new();
-        envelope::open(&mut writer);
         match self {
-            Self::Success(assertion) => write_xml::success(&mut writer, assertion, style),
+            Self::Success(assertion) => SuccessAnswer::of(assertion).to_xml_with(style),
             Self::Failure(failure) => {
+                let mut writer = Writer::new();
+                envelope::open(&mut writer);
                 envelope::write_failure(&mut writer, "cas:authenticationFailure", failure);
+                envelope::close(writer)
             }
         }
-        envelope::close(writer)
     }
 
     /// The answer in JSON.
     pub fn to_json(&self) -> String {
         match self {
-            Self::Success(assertion) => write_json::success(assertion),
+            Self::Success(assertion) => write_json::success(&SuccessAnswer::of(assertion)),
             Self::Failure(failure) => write_json::failure("authenticationFailure", failure),
         }
     }

@@ -1,16 +1,18 @@
 //! Answers in JSON.
 
-use crate::assertion::Assertion;
+use super::success::SuccessAnswer;
+use super::success::Values;
 use crate::attributes::STANDARD_ATTRIBUTES;
 use crate::failure::Failure;
 use crate::json::write_string;
 
-pub(super) fn success(assertion: &Assertion) -> String {
+pub(super) fn success(answer: &SuccessAnswer<'_>) -> String {
     let mut out = String::from("{\"serviceResponse\":{\"authenticationSuccess\":{\"user\":");
-    write_string(&mut out, assertion.user());
-    if !assertion.attributes().is_empty() {
+    write_string(&mut out, answer.user);
+    let mut entries = answer.entries().enumerate().peekable();
+    if entries.peek().is_some() {
         out.push_str(",\"attributes\":{");
-        for (index, (name, values)) in assertion.attributes().iter().enumerate() {
+        for (index, (name, values)) in entries {
             separate(&mut out, index);
             write_string(&mut out, name);
             out.push(':');
@@ -18,13 +20,13 @@ pub(super) fn success(assertion: &Assertion) -> String {
         }
         out.push('}');
     }
-    if let Some(iou) = assertion.proxy_granting_ticket_iou() {
+    if let Some(iou) = answer.proxy_granting_ticket_iou {
         out.push_str(",\"proxyGrantingTicket\":");
         write_string(&mut out, iou.secret());
     }
-    if !assertion.proxies().is_empty() {
+    if !answer.proxies.is_empty() {
         out.push_str(",\"proxies\":");
-        list(&mut out, assertion.proxies());
+        list(&mut out, Values::Listed(answer.proxies));
     }
     out.push_str("}}}");
     out
@@ -47,19 +49,19 @@ pub(crate) fn failure(name: &str, failure: &Failure) -> String {
 }
 
 /// A scalar for one value, a list for several; the standard flags are booleans.
-fn attribute(out: &mut String, name: &str, values: &[String]) {
-    match values {
-        [value]
-            if STANDARD_ATTRIBUTES[1..].contains(&name) && matches!(&**value, "true" | "false") =>
+fn attribute(out: &mut String, name: &str, values: Values<'_>) {
+    match values.only() {
+        Some(value)
+            if STANDARD_ATTRIBUTES[1..].contains(&name) && matches!(value, "true" | "false") =>
         {
             out.push_str(value);
         }
-        [value] => write_string(out, value),
-        values => list(out, values),
+        Some(value) => write_string(out, value),
+        None => list(out, values),
     }
 }
 
-fn list(out: &mut String, values: &[String]) {
+fn list(out: &mut String, values: Values<'_>) {
     out.push('[');
     for (index, value) in values.iter().enumerate() {
         separate(out, index);

@@ -225,7 +225,7 @@ async fn grant(
         return Ok(None);
     }
     let grant = Grant {
-        session: session.id.clone(),
+        login: session.login(),
         url: url.as_str().to_owned(),
         place: state.services.place(&service.id),
         fresh,

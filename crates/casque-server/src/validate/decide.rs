@@ -9,7 +9,6 @@ use crate::{
     login::LONGEST_SERVICE,
     people::Person,
     registry::{Service, Services},
-    sso::Session,
     tickets::Grant,
 };
 
@@ -17,6 +16,7 @@ use crate::{
 #[derive(Debug)]
 pub(super) struct Question {
     pub(super) endpoint: Endpoint,
+    pub(super) format: Format,
     pub(super) ticket: ServiceTicket,
     /// The service as it was given.
     pub(super) service: String,
@@ -31,6 +31,12 @@ pub(super) struct Refusal {
     pub(super) code: Code,
     pub(super) words: &'static str,
 }
+
+/// Nothing is known of the ticket.
+pub(super) const UNKNOWN_TICKET: Refusal = Refusal {
+    code: Code::InvalidTicket,
+    words: "The ticket is not recognized: unknown, used before, or too old.",
+};
 
 /// The ticket outlived its session.
 pub(super) const SESSION_ENDED: Refusal = Refusal {
@@ -84,7 +90,11 @@ pub(super) fn format(parameter: Option<&str>) -> Result<Format, Refusal> {
 
 impl Question {
     /// Steps 1 and 2: what is asked, and whether the ticket can be one at all.
-    pub(super) fn read(endpoint: Endpoint, parameters: &Parameters) -> Result<Self, Refusal> {
+    pub(super) fn read(
+        endpoint: Endpoint,
+        format: Format,
+        parameters: &Parameters,
+    ) -> Result<Self, Refusal> {
         let Some(service) = parameters.text("service") else {
             return refuse(Code::InvalidRequest, "The parameter service is required.");
         };
@@ -106,6 +116,7 @@ impl Question {
         };
         Ok(Self {
             endpoint,
+            format,
             ticket,
             service: service.into_owned(),
             renew: parameters.flag("renew"),
@@ -117,10 +128,8 @@ impl Question {
 /// What is known when a ticket has been taken.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Known<'a> {
-    /// What the ticket stood for; none where it was unknown, used or too old.
-    pub(super) grant: Option<&'a Grant>,
-    /// Its session, if that is alive.
-    pub(super) session: Option<&'a Session>,
+    /// What the ticket stood for.
+    pub(super) grant: &'a Grant,
     /// The service, if it is registered and enabled.
     pub(super) service: Option<&'a Service>,
     /// The person of the session, if they may still log in.
@@ -131,7 +140,6 @@ pub(super) struct Known<'a> {
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Accepted<'a> {
     pub(super) grant: &'a Grant,
-    pub(super) session: &'a Session,
     pub(super) service: &'a Service,
     pub(super) person: &'a Person,
 }
@@ -158,17 +166,9 @@ impl Question {
     }
 }
 
-/// Steps 4 to 9: whether the ticket, which is spent by now, proves who the person is.
+/// Steps 5 to 9: whether the ticket, which is spent by now, proves who the person is.
 pub(super) fn judge<'a>(question: &Question, known: Known<'a>) -> Result<Accepted<'a>, Refusal> {
-    let Some(grant) = known.grant else {
-        return refuse(
-            Code::InvalidTicket,
-            "The ticket is not recognized: unknown, used before, or too old.",
-        );
-    };
-    let Some(session) = known.session else {
-        return Err(SESSION_ENDED);
-    };
+    let grant = known.grant;
     if question.ticket.kind() == TicketKind::Proxy {
         return refuse(
             Code::InvalidTicket,
@@ -207,7 +207,6 @@ pub(super) fn judge<'a>(question: &Question, known: Known<'a>) -> Result<Accepte
     }
     Ok(Accepted {
         grant,
-        session,
         service,
         person,
     })

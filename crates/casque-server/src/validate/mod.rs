@@ -5,15 +5,19 @@ mod decide;
 use std::sync::Arc;
 
 use axum::{extract, response::Response};
-use casque_proto::{Assertion, Cas1Response, Endpoint, Failure, Format, ServiceResponse};
+use casque_proto::{Cas1Response, Endpoint, Failure, Format, ServiceResponse, SuccessAnswer};
 use casque_store::StoreError;
 use http::{Method, StatusCode, Uri};
 
-use self::decide::{Accepted, Code, Known, Question, Refusal, SESSION_ENDED, format, judge};
+use self::decide::{
+    Accepted, Code, Known, Question, Refusal, SESSION_ENDED, UNKNOWN_TICKET, format, judge,
+};
 use crate::{
     http::{ParameterError, Parameters, content, method_not_allowed},
+    people::Person,
     sso::Visit,
     state::State,
+    tickets::Grant,
 };
 
 type Shared = extract::State<Arc<State>>;
@@ -33,11 +37,11 @@ pub(crate) async fn p3_service_validate(state: Shared, method: Method, uri: Uri)
     answer(&state, Endpoint::P3ServiceValidate, &method, uri.query()).await
 }
 
-/// What an accepted ticket tells the service with this id.
+/// An answer, ready to be sent.
 #[derive(Debug)]
-struct Told {
-    service: String,
-    assertion: Assertion,
+struct Answer {
+    content_type: &'static str,
+    body: String,
 }
 
 async fn answer(
@@ -54,10 +58,12 @@ async fn answer(
         Ok(parameters) => match format(parameters.text("format").as_deref()) {
             Ok(format) => {
                 wanted = format;
-                ask(state, endpoint, &parameters).await
+                ask(state, endpoint, format, &parameters).await
             }
             // CAS 1 knows no format.
-            Err(_) if endpoint == Endpoint::Validate => ask(state, endpoint, &parameters).await,
+            Err(_) if endpoint == Endpoint::Validate => {
+                ask(state, endpoint, wanted, &parameters).await
+            }
             Err(refusal) => Err(refusal),
         },
         Err(error) => {
@@ -75,24 +81,22 @@ async fn answer(
             })
         }
     };
-    let endpoint_name = endpoint.path();
-    match &outcome {
-        Ok(told) => {
-            tracing::info!(user = %told.assertion.user(), service = %told.service, endpoint_name, "ticket accepted");
-        }
-        Err(refusal) => {
-            tracing::info!(code = ?refusal.code, reason = refusal.words, endpoint_name, "ticket refused");
-        }
-    }
-    match endpoint {
-        Endpoint::Validate => write_cas1(outcome),
-        _ => write(wanted, outcome),
-    }
+    let answer = outcome.unwrap_or_else(|refusal| {
+        tracing::info!(code = ?refusal.code, reason = refusal.words, endpoint_name = endpoint.path(), "ticket refused");
+        refuse(endpoint, wanted, refusal)
+    });
+    // Failures have status 200 too: many clients look at nothing else.
+    content(StatusCode::OK, answer.content_type, answer.body)
 }
 
 /// All steps of R-094. An unavailable store is `INTERNAL_ERROR`.
-async fn ask(state: &State, endpoint: Endpoint, parameters: &Parameters) -> Result<Told, Refusal> {
-    let question = Question::read(endpoint, parameters)?;
+async fn ask(
+    state: &State,
+    endpoint: Endpoint,
+    format: Format,
+    parameters: &Parameters,
+) -> Result<Answer, Refusal> {
+    let question = Question::read(endpoint, format, parameters)?;
     take_and_judge(state, &question)
         .await
         .unwrap_or_else(|error| {
@@ -110,118 +114,97 @@ async fn ask(state: &State, endpoint: Endpoint, parameters: &Parameters) -> Resu
 async fn take_and_judge(
     state: &State,
     question: &Question,
-) -> Result<Result<Told, Refusal>, StoreError> {
+) -> Result<Result<Answer, Refusal>, StoreError> {
     // Taken first and judged afterwards: whatever the outcome, no second attempt (S-006).
-    let grant = state.tickets.take(&question.ticket).await?;
-    let session = match &grant {
-        Some(grant) => state.sessions.by_id(&grant.session).await?,
-        None => None,
+    let Some(grant) = state.tickets.take(&question.ticket).await? else {
+        return Ok(Err(UNKNOWN_TICKET));
     };
-    let person = session
-        .as_ref()
-        .and_then(|session| state.people.find(&session.user))
-        .filter(|person| !person.disabled);
+    let person = state.people.find(&grant.login.user);
+    let person = person.filter(|person| !person.disabled);
     // A session that was opened with an earlier password is none (S-057).
-    let session = session.filter(|session| {
-        let mut person = person.iter();
-        person.all(|person| state.sessions.fits(session, person))
-    });
-    let known = Known {
-        grant: grant.as_ref(),
-        session: session.as_ref(),
-        service: grant
-            .as_ref()
-            .and_then(|grant| question.find(grant, &state.services)),
-        person: person.as_deref(),
-    };
-    let accepted = match judge(question, known) {
-        Ok(accepted) => accepted,
-        Err(refusal) => return Ok(Err(refusal)),
-    };
-    if !remember(state, question, &accepted).await? {
+    let fits = |person: &Arc<Person>| state.sessions.still_fits(&grant.login, person);
+    if !person.as_ref().is_none_or(fits) {
         return Ok(Err(SESSION_ENDED));
     }
-    Ok(Ok(tell(question.endpoint, accepted)))
+    let known = Known {
+        grant: &grant,
+        service: question.find(&grant, &state.services),
+        person: person.as_deref(),
+    };
+    match judge(question, known) {
+        Ok(accepted) if remember(state, question, &grant).await? => {
+            Ok(Ok(tell(question, &accepted)))
+        }
+        // What else is wrong with the ticket of an ended session does not matter.
+        Err(refusal) if state.sessions.is_live(&grant.login.session).await? => Ok(Err(refusal)),
+        _ => Ok(Err(SESSION_ENDED)),
+    }
 }
 
 /// Notes the visit, so that the service is told when the session ends. False where the
-/// session has ended meanwhile: a logout that did not find the note is found here.
-async fn remember(
-    state: &State,
-    question: &Question,
-    accepted: &Accepted<'_>,
-) -> Result<bool, StoreError> {
-    let session = accepted.session;
+/// session has ended: a logout that did not find the note is found here.
+async fn remember(state: &State, question: &Question, grant: &Grant) -> Result<bool, StoreError> {
+    let session = &grant.login.session;
     let visit = Visit {
         ticket: question.ticket.secret().to_owned(),
-        service: accepted.grant.url.clone(),
+        service: grant.url.clone(),
     };
     let now = state.clock.now();
-    let noted = state.sessions.note(&session.id, &visit, now).await?;
+    let noted = state.sessions.note(session, &visit, now).await?;
     if state.sessions.is_live(session).await? {
         return Ok(true);
     }
-    state.sessions.forget(&session.id, &noted).await?;
+    state.sessions.forget(session, &noted).await?;
     Ok(false)
 }
 
 /// What the service learns (S-066); answers of CAS 1 and 2 carry no attributes.
-fn tell(endpoint: Endpoint, accepted: Accepted<'_>) -> Told {
+fn tell(question: &Question, accepted: &Accepted<'_>) -> Answer {
     let Accepted {
         grant,
-        session,
         service,
         person,
     } = accepted;
-    let mut assertion = Assertion::builder(person.id.as_str());
+    let endpoint = question.endpoint;
+    tracing::info!(user = %person.id, service = %service.id, endpoint_name = endpoint.path(), "ticket accepted");
+    if endpoint == Endpoint::Validate {
+        return Answer::cas1(&Cas1Response::Success {
+            user: person.id.clone(),
+        });
+    }
+    let mut success = SuccessAnswer::new(&person.id);
     if endpoint == Endpoint::P3ServiceValidate {
-        assertion = assertion
-            .authentication_date(session.authenticated)
+        success = success
+            .authentication_date(grant.login.authenticated())
             .long_term(false)
-            .from_new_login(grant.fresh);
-        for (name, values) in service.release(person) {
-            for value in values {
-                assertion = assertion.attribute(name, value.as_str());
-            }
+            .from_new_login(grant.fresh)
+            .attributes(service.release(person));
+    }
+    Answer::new(question.format, success.render(question.format))
+}
+
+fn refuse(endpoint: Endpoint, format: Format, refusal: Refusal) -> Answer {
+    if endpoint == Endpoint::Validate {
+        return Answer::cas1(&Cas1Response::Failure);
+    }
+    let failure = Failure::new(refusal.code.into(), refusal.words);
+    Answer::new(format, ServiceResponse::Failure(failure).render(format))
+}
+
+impl Answer {
+    fn new(format: Format, body: String) -> Self {
+        let content_type = match format {
+            Format::Json => "application/json; charset=UTF-8",
+            _ => "application/xml; charset=UTF-8",
+        };
+        Self { content_type, body }
+    }
+
+    ///
+    fn cas1(response: &Cas1Response) -> Self {
+        Self {
+            content_type: "text/plain; charset=UTF-8",
+            body: response.to_text(),
         }
-    }
-    Told {
-        service: service.id.clone(),
-        assertion: assertion.build(),
-    }
-}
-
-///
-fn write_cas1(outcome: Result<Told, Refusal>) -> Response {
-    let response = match outcome {
-        Ok(told) => Cas1Response::Success {
-            user: told.assertion.user().to_owned(),
-        },
-        Err(_) => Cas1Response::Failure,
-    };
-    content(
-        StatusCode::OK,
-        "text/plain; charset=UTF-8",
-        response.to_text(),
-    )
-}
-
-/// Failures have status 200 too: many clients look at nothing else.
-fn write(format: Format, outcome: Result<Told, Refusal>) -> Response {
-    let response = match outcome {
-        Ok(told) => ServiceResponse::Success(told.assertion),
-        Err(refusal) => ServiceResponse::Failure(Failure::new(refusal.code.into(), refusal.words)),
-    };
-    match format {
-        Format::Json => content(
-            StatusCode::OK,
-            "application/json; charset=UTF-8",
-            response.to_json(),
-        ),
-        _ => content(
-            StatusCode::OK,
-            "application/xml; charset=UTF-8",
-            response.to_xml(),
-        ),
     }
 }

@@ -1,5 +1,5 @@
 use std::{
-    collections::{BTreeSet, HashMap},
+    collections::{BTreeSet, HashMap, hash_map::Entry},
     hash::{BuildHasherDefault, Hasher},
 };
 
@@ -151,10 +151,17 @@ impl Shard {
 
     /// Changes a set and keeps its entry in `due` at its soonest member; a set without members is dropped.
     fn change_set<T>(&mut self, digest: Digest, change: impl FnOnce(&mut Members) -> T) -> T {
-        let mut set = self.sets.remove(&digest).unwrap_or_default();
+        let mut entry = match self.sets.entry(digest) {
+            Entry::Occupied(entry) => entry,
+            Entry::Vacant(entry) => entry.insert_entry(Members::default()),
+        };
+        let set = entry.get_mut();
         let before = set.soonest();
-        let outcome = change(&mut set);
+        let outcome = change(set);
         let after = set.soonest();
+        if after.is_none() {
+            entry.remove();
+        }
         if before != after {
             if let Some(before) = before {
                 self.due.remove(&(before, What::Set, digest));
@@ -162,9 +169,6 @@ impl Shard {
             if let Some(after) = after {
                 self.due.insert((after, What::Set, digest));
             }
-        }
-        if after.is_some() {
-            self.sets.insert(digest, set);
         }
         outcome
     }
