@@ -16,6 +16,7 @@ from __future__ import annotations
 import gzip
 import json
 import socket
+import ssl
 import threading
 import time
 from collections.abc import Iterable, Iterator, Mapping
@@ -58,9 +59,12 @@ class _Ticket:
 
 
 class FakeCas:
-    """The server. It is a context manager; :attr:`url` is what a client is made with."""
+    """The server. It is a context manager; :attr:`url` is what a client is made with.
 
-    def __init__(self) -> None:
+    With ``tls`` it speaks https, with the certificate of that context, as ``localhost``.
+    """
+
+    def __init__(self, tls: ssl.SSLContext | None = None) -> None:
         #: Who is signed in at the login page.
         self.user = "ada"
         #: What is said about them.
@@ -75,13 +79,17 @@ class FakeCas:
         self._over = threading.Event()
         self._server = _Server(("127.0.0.1", 0), _Handler)
         self._server.cas = self
+        self._secure = tls is not None
+        if tls is not None:
+            self._server.socket = tls.wrap_socket(self._server.socket, server_side=True, do_handshake_on_connect=False)
         self._thread = threading.Thread(target=self._server.serve_forever, args=(0.02,), daemon=True)
         self._thread.start()
 
     @property
     def url(self) -> str:
         """The URL that the endpoints are below."""
-        return f"http://127.0.0.1:{self._server.server_address[1]}/cas"
+        origin = "https://localhost" if self._secure else "http://127.0.0.1"
+        return f"{origin}:{self._server.server_address[1]}/cas"
 
     def ticket(
         self,

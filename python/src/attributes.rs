@@ -55,7 +55,7 @@ impl Attributes {
     }
 
     /// The values of `name`, or `default` if it is not there.
-    #[pyo3(signature = (name, default = None))]
+    #[pyo3(signature = (name, default = None, /))]
     fn get<'py>(
         &self,
         py: Python<'py>,

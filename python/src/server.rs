@@ -90,13 +90,14 @@ impl Server {
     }
 
     /// The URL of an endpoint with these parameters, in order; every value is percent-encoded, whatever it holds.
-    #[pyo3(signature = (endpoint, parameters = Vec::new()))]
+    #[pyo3(signature = (endpoint, parameters = None))]
     fn endpoint_url(
         &self,
         py: Python<'_>,
         endpoint: &str,
-        parameters: Vec<(String, String)>,
+        parameters: Option<Vec<(String, String)>>,
     ) -> PyResult<String> {
+        let parameters = parameters.unwrap_or_default();
         let pairs: Vec<(&str, &str)> = parameters
             .iter()
             .map(|(name, value)| (name.as_str(), value.as_str()))

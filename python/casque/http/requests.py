@@ -41,6 +41,8 @@ class Connection:
                 headers={"Accept-Encoding": "identity", **request.headers},
                 data=request.body,
                 timeout=self._timeout,
+                # Of the session, requests would prefer REQUESTS_CA_BUNDLE to it.
+                verify=self._options.get("verify"),
                 allow_redirects=False,
                 stream=True,
             ) as answer:
