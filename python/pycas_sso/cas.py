@@ -51,9 +51,17 @@ class CASClient:
                 of ``validate_with`` or of the environment variable ``PYCAS_SSO_VALIDATE_WITH``.
             TypeError: an option the HTTP library does not have.
         """
-        library = http_lib
-        if library == "default":
-            library = _installed(bool(args[0]) if args else bool(kwargs.get("is_async", False)))
+        if http_lib != "default":
+            return CASClient._on(http_lib, provider, service_url, callback_url, *args, **kwargs)
+        library = _installed(bool(args[0]) if args else bool(kwargs.get("is_async", False)))
+        client = CASClient._on(library, provider, service_url, callback_url, *args, **kwargs)
+        client._may_be_plain(library)
+        return client
+
+    @staticmethod
+    def _on(
+        library: str, provider: str, service_url: str, callback_url: str | None, *args: Any, **kwargs: Any
+    ) -> CASClientBase:
         if library == "httpx":
             from .clients.httpx import CASClient_Httpx
 
@@ -73,7 +81,7 @@ class CASClient:
         known = ", ".join(["default", *SUPPORTED_HTTP_LIBS, "urllib"])
         from .errors import CASUsageError
 
-        raise CASUsageError(f"http_lib is {http_lib!r}; it can be one of: {known}.")
+        raise CASUsageError(f"http_lib is {library!r}; it can be one of: {known}.")
 
 
 def _installed(is_async: bool) -> str:

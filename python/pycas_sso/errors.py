@@ -9,8 +9,7 @@ No text holds a ticket or a password, and every text is one line.
 
 from __future__ import annotations
 
-from functools import lru_cache
-from typing import Any
+from typing import Any, ClassVar
 
 from casque import errors as _casque
 from casque.errors import CASError
@@ -50,8 +49,7 @@ AUTHENTICATION_ERRORS = {
         "and renew was set on validation."
     ),
     "INVALID_SERVICE": (
-        "The ticket provided was valid, but the service specified did not match "
-        "the service associated with the ticket."
+        "The ticket provided was valid, but the service specified did not match the service associated with the ticket."
     ),
     "INTERNAL_ERROR": _INTERNAL,
 }
@@ -83,7 +81,7 @@ class _Refusal(CASError):
     #: The client that asked. It is not pickled.
     client: Any
 
-    _TEXTS: dict[str, str] = {}
+    _TEXTS: ClassVar[dict[str, str]] = {}
 
     def __init__(
         self,
@@ -206,8 +204,16 @@ def transport_error(cause: BaseException) -> CASTransportError:
     return error
 
 
-@lru_cache(maxsize=64)
 def _transport_class(kind: type[BaseException]) -> type[CASTransportError]:
+    if kind not in _transport_classes:
+        _transport_classes[kind] = _both(kind)
+    return _transport_classes[kind]
+
+
+_transport_classes: dict[Any, type[CASTransportError]] = {}
+
+
+def _both(kind: type[BaseException]) -> type[CASTransportError]:
     try:
         return type(kind.__name__, (CASTransportError, kind), {"__module__": __name__})
     except TypeError:

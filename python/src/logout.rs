@@ -50,9 +50,32 @@ impl LogoutRequest {
     }
 }
 
+type ReadBytes = fn(&[u8]) -> Result<casque_proto::LogoutRequest, casque_proto::ReadError>;
+type ReadText = fn(&str) -> Result<casque_proto::LogoutRequest, casque_proto::ReadError>;
+
 /// Read a logout request: the document, the form body that carries it, or the compressed value of the front channel.
+///
+/// With `any_ticket`, tickets need not begin with `ST-` or `PT-`.
 #[pyfunction]
-pub(crate) fn parse_logout_request(py: Python<'_>, body: Body<'_>) -> PyResult<LogoutRequest> {
+#[pyo3(signature = (body, *, any_ticket = false))]
+pub(crate) fn parse_logout_request(
+    py: Python<'_>,
+    body: Body<'_>,
+    any_ticket: bool,
+) -> PyResult<LogoutRequest> {
+    let (xml, value, form) = if any_ticket {
+        (
+            casque_proto::LogoutRequest::parse_xml_unprefixed as ReadBytes,
+            casque_proto::LogoutRequest::parse_value_unprefixed as ReadText,
+            casque_proto::LogoutRequest::parse_form_body_unprefixed as ReadBytes,
+        )
+    } else {
+        (
+            casque_proto::LogoutRequest::parse_xml as ReadBytes,
+            casque_proto::LogoutRequest::parse_value as ReadText,
+            casque_proto::LogoutRequest::parse_form_body as ReadBytes,
+        )
+    };
     let bytes = body.bytes(None)?;
     py.detach(|| {
         let start = bytes
@@ -60,15 +83,15 @@ pub(crate) fn parse_logout_request(py: Python<'_>, body: Body<'_>) -> PyResult<L
             .unwrap_or(bytes)
             .trim_ascii_start();
         if start.starts_with(b"<") {
-            return casque_proto::LogoutRequest::parse_xml(bytes);
+            return xml(bytes);
         }
         // No other form of the message holds this, and a form body has it somewhere.
         if bytes.windows(14).any(|window| window == b"logoutRequest=") {
-            return casque_proto::LogoutRequest::parse_form_body(bytes);
+            return form(bytes);
         }
         match std::str::from_utf8(bytes) {
-            Ok(value) => casque_proto::LogoutRequest::parse_value(value),
-            Err(_) => casque_proto::LogoutRequest::parse_xml(bytes),
+            Ok(text) => value(text),
+            Err(_) => xml(bytes),
         }
     })
     .map(LogoutRequest)

@@ -320,6 +320,31 @@ fn the_default_tolerance_is_five_seconds() {
     }
 }
 
+#[test]
+fn conditions_are_not_looked_at_where_that_is_asked_for() {
+    // the way out of them is only ever taken by name.
+    let elsewhere = ServiceUrl::parse("https://elsewhere.example.org/").expect("a service");
+    let stamp = stamp(noon());
+    let reply = SamlReply::new(
+        &stamp,
+        "https://cas.example.org/cas",
+        "https://app.example.org/",
+    );
+    let xml = SamlResponse::Success(SamlAssertion::new("ada")).to_xml(&reply);
+    let late = noon() + Duration::from_hours(24);
+    let read = |expectation: SamlExpectation<'_>| {
+        SamlResponse::parse(xml.as_bytes(), &expectation, &ReadOptions::default())
+            .map_err(|error| error.class())
+            .map(|response| matches!(response, SamlResponse::Success(ada) if ada.user() == "ada"))
+    };
+    let late = SamlExpectation::new(&elsewhere, late);
+    let early = SamlExpectation::new(&elsewhere, noon());
+    assert_eq!(read(late), Err(ErrorClass::SamlConditions));
+    assert_eq!(read(early), Err(ErrorClass::SamlAudience));
+    assert_eq!(read(late.without_conditions()), Ok(true));
+    assert_eq!(read(early.without_conditions()), Ok(true));
+}
+
 proptest! {
     #[test]
     fn what_is_written_is_read_again(

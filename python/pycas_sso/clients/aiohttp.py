@@ -20,12 +20,12 @@ _SYNCHRONOUS = "aiohttp has no synchronous side: use {}, or http_lib='httpx' or 
 
 # What can wait until there is an event loop; with another option the session is made at once, so that a wrong one is
 # reported by create().
-_KNOWN = frozenset(
-    "auth auto_decompress base_url conn_timeout connector connector_owner cookie_jar cookies fallback_charset headers "
-    "json_serialize loop max_field_size max_line_size middlewares proxy proxy_auth raise_for_status read_bufsize "
-    "request_class requote_redirect_url response_class skip_auto_headers timeout trace_configs trust_env version "
-    "ws_response_class".split()
-)
+_KNOWN = {
+    *("auth", "auto_decompress", "base_url", "connector", "connector_owner", "cookie_jar", "cookies"),
+    *("fallback_charset", "headers", "json_serialize", "loop", "max_field_size", "max_line_size", "middlewares"),
+    *("proxy", "proxy_auth", "raise_for_status", "read_bufsize", "request_class", "requote_redirect_url"),
+    *("response_class", "skip_auto_headers", "timeout", "trace_configs", "trust_env", "version", "ws_response_class"),
+}
 
 
 class CASClient_AIOHttp(CASClientBase):

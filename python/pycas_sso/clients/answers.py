@@ -6,17 +6,14 @@ import logging
 import os
 import re
 import time
-import warnings
-from collections.abc import Callable
 from contextlib import suppress
 from datetime import datetime, timezone
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import TYPE_CHECKING, Any
 
 from casque import _core
 from casque import errors as casque
 
 from ..errors import (
-    CASConfigurationWarning,
     CASForbiddenXML,
     CASProxyFailure,
     CASProxyResponseError,
@@ -35,7 +32,8 @@ if TYPE_CHECKING:
 
 logger = logging.getLogger(__name__)
 
-_T = TypeVar("_T")
+_VARIABLE = "PYCAS_SSO_VALIDATE_WITH"
+_SAML_METHOD = "samlAuthenticationStatementAuthMethod"
 
 
 class Answer(bytes):
@@ -112,9 +110,7 @@ def read_proxy_response(client: CASClientBase, content: bytes) -> CASProxyData:
     return CASProxyData(client, ticket)
 
 
-def saml_request(
-    client: CASClientBase, ticket: str, request_id: str | None, issued_at: datetime | None
-) -> bytes:
+def saml_request(client: CASClientBase, ticket: str, request_id: str | None, issued_at: datetime | None) -> bytes:
     """The request to ``/samlValidate``."""
     check_ticket(client, ticket)
     # A time without a zone is local, as everywhere in Python; it is sent in UTC.
@@ -137,9 +133,9 @@ def read_saml_response(client: CASClientBase, content: bytes) -> CASServiceValid
     target = getattr(content, "target", None) or client._service_of("", None)
     status = getattr(content, "http_status", 200)
 
-    def read(judged: bool) -> _core.Assertion:
+    def read(conditions: bool) -> _core.Assertion:
         return _core.parse_saml_response(
-            content, target=target, now=time.time(), status=status, tolerate=client.tolerate, judged=judged
+            content, target=target, now=time.time(), status=status, tolerate=client.tolerate, conditions=conditions
         )
 
     with _Translated(client, "samlValidate"):
@@ -150,16 +146,11 @@ def read_saml_response(client: CASClientBase, content: bytes) -> CASServiceValid
                 raise
             assertion = read(False)
             logger.warning("[pycas-sso][samlValidate] believed, because of %s: %s", _VARIABLE, error)
-            warnings.warn(
-                f"A SAML assertion was believed that is out of date or for another service, because {_VARIABLE} "
-                "asks for PyCAS-SSO's ways.",
-                CASConfigurationWarning,
-                stacklevel=4,
-            )
-    return CASServiceValidateData(client, assertion.user, attrs=_attrs(assertion.attributes.to_dict()))
-
-
-_VARIABLE = "PYCAS_SSO_VALIDATE_WITH"
+    attributes = assertion.attributes.to_dict()
+    if _SAML_METHOD.encode() not in bytes(content):
+        # It comes from the authentication statement: PyCAS-SSO has what the attribute statement says.
+        attributes.pop(_SAML_METHOD, None)
+    return CASServiceValidateData(client, assertion.user, attrs=_attrs(attributes))
 
 
 def read_logout_request(content: bytes | str) -> CASLogoutData:
@@ -171,9 +162,7 @@ def read_logout_request(content: bytes | str) -> CASLogoutData:
 def _instant(text: str) -> datetime | str:
     """UTC without a zone, or the text."""
     moment = None
-    iso = re.fullmatch(
-        r"\s*(\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d)(?:\.(\d{1,6})\d*)?(Z|[+-]\d\d:\d\d)?\s*", text, re.ASCII
-    )
+    iso = re.fullmatch(r"\s*(\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d)(?:\.(\d{1,6})\d*)?(Z|[+-]\d\d:\d\d)?\s*", text, re.ASCII)
     with suppress(ValueError, OverflowError, TypeError):
         if iso is not None:
             seconds, fraction, zone = iso.groups()
@@ -201,8 +190,8 @@ class _Translated:
         self,
         client: CASClientBase,
         what: str,
-        refused: Callable[..., Exception] = CASServiceAuthenticationFailure,
-        unreadable: Callable[..., Exception] = CASResponseError,
+        refused: type[CASServiceAuthenticationFailure | CASProxyFailure] = CASServiceAuthenticationFailure,
+        unreadable: type[CASResponseError | CASProxyResponseError | CASUntrustedResponse] = CASResponseError,
     ) -> None:
         self._client = client
         self._what = what
@@ -215,9 +204,8 @@ class _Translated:
     def __exit__(self, kind: Any, error: BaseException | None, traceback: Any) -> None:
         if not isinstance(error, casque.CASError) or isinstance(error, casque.Misuse):
             return
-        details = {"http_status": error.status, "error_class": error.error_class}
         if isinstance(error, (casque.AuthenticationFailure, casque.ProxyFailure)):
-            refusal = self._refused(self._client, error.code, error.server_message, **details)
+            refusal = self._refused(self._client, error.code, error.server_message, http_status=error.status)
             self._client._refused(self._what, refusal)
             raise refusal from None
         unreadable = self._unreadable
@@ -229,4 +217,6 @@ class _Translated:
             elif isinstance(error, casque.UntrustedResponse):
                 unreadable = CASUntrustedResponse
         logger.error("[pycas-sso][%s] %s", self._what, error)
-        raise unreadable(self._client, None, text=str(error), **details) from error
+        raise unreadable(
+            self._client, None, text=str(error), http_status=error.status, error_class=error.error_class
+        ) from error

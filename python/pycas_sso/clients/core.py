@@ -4,17 +4,28 @@ from __future__ import annotations
 
 import logging
 import os
+import sys
 import warnings
 from collections.abc import Iterable, Mapping
+from contextlib import suppress
 from datetime import datetime
-from typing import Any, TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar
 from urllib.parse import urlencode, urlsplit, urlunsplit
 
-from ..errors import CASConfigurationWarning, CASServiceAuthenticationFailure, CASUsageError
+from ..errors import (
+    CASConfigurationWarning,
+    CASProxyFailure,
+    CASServiceAuthenticationFailure,
+    CASUsageError,
+    one_line,
+)
 from ..schemas import CASLoginData, CASLogoutData, CASProxyData, CASServiceValidateData
 from . import answers
 from .answers import Answer, ticket_from_url
 from .wire import Reply, Send
+
+if TYPE_CHECKING:
+    from .plain import Plain
 
 __all__ = ["VALIDATE_WITH_VARIABLE", "CASClientBase", "ticket_from_url"]
 
@@ -92,6 +103,7 @@ class CASClientBase:
         )
         self.pgt_store = pgt_store
         self._base, self._base_query = _split_provider(provider)
+        self._options = {}
         self._tickets_of_login: dict[str, str] = {}
         self._login_cookies: set[tuple[str, str]] = set()
 
@@ -135,6 +147,22 @@ class CASClientBase:
     async def _asend(self, send: Send) -> Reply:
         raise NotImplementedError()
 
+    def _is_open(self) -> bool:
+        """Whether ``http`` exists: then it is used, as the program may have changed it."""
+        return True
+
+    # Without a library: see plain.py
+
+    _options: dict[str, Any]
+    _plain: Plain | None = None
+
+    def _may_be_plain(self, library: str) -> None:
+        """Do without the library until the program touches ``http``, where its options need nothing of it."""
+        if not self.is_async and library not in sys.modules and not self._is_open():
+            from .plain import plain_for
+
+            self._plain = plain_for(self._options)
+
     def _own_cookies(self, url: str) -> Mapping[str, str]:
         """The cookies that the program has put into ``http``, and those of earlier logins."""
         return {}
@@ -142,6 +170,8 @@ class CASClientBase:
     def _call(self, send: Send) -> Reply:
         if self.is_async:
             raise CASUsageError("This client is asynchronous (is_async=True): use the method that begins with `a`.")
+        if self._plain is not None and send.cookies is None and send.what != "logout" and not self._is_open():
+            return self._logged(send, self._plain.exchange(send))
         return self._logged(send, self._send(send))
 
     async def _acall(self, send: Send) -> Reply:
@@ -236,7 +266,9 @@ class CASClientBase:
             f"variable {VALIDATE_WITH_VARIABLE}=service_url."
         )
         logger.warning("[pycas-sso] %s", text)
-        warnings.warn(text, CASConfigurationWarning, stacklevel=_outside())
+        # Logged already; nobody is kept out where warnings are errors.
+        with suppress(CASConfigurationWarning):
+            warnings.warn(text, CASConfigurationWarning, stacklevel=_outside())
 
     def _remember_login(self, data: CASLoginData) -> CASLoginData:
         if data.ticket:
@@ -356,7 +388,14 @@ class CASClientBase:
     # CAS 2 and 3
 
     def _ticket_send(
-        self, what: str, url: Any, ticket: str, pgt_url: str | None, renew: bool, version: int | str, service: str | None
+        self,
+        what: str,
+        url: Any,
+        ticket: str,
+        pgt_url: str | None,
+        renew: bool,
+        version: int | str,
+        service: str | None,
     ) -> Send:
         answers.check_ticket(self, ticket)
         parameters = {"service": self._service_of(ticket, service), "ticket": ticket}
@@ -621,8 +660,9 @@ class CASClientBase:
         """
         return answers.read_logout_request(content)
 
-    def _refused(self, what: str, error: CASServiceAuthenticationFailure) -> None:
-        logger.error("[pycas-sso][%s] %s: %s", what, error.code, error.server_message)
+    def _refused(self, what: str, error: CASServiceAuthenticationFailure | CASProxyFailure) -> None:
+        # The text is one line and holds no ticket; the server's own words may be otherwise.
+        logger.error("[pycas-sso][%s] %s: %s", what, error.code, one_line(error.message))
         if error.code == "INVALID_SERVICE" and self.callback_url != self.service_url:
             logger.error(
                 "[pycas-sso][%s] The ticket was given for another service than it was validated with. Validate with "
@@ -664,8 +704,6 @@ def _split_provider(provider: str) -> tuple[str, str]:
 
 def _outside() -> int:
     """The ``stacklevel`` of the nearest caller outside this package."""
-    import sys
-
     frame, level = sys._getframe(1), 1
     while frame.f_back is not None and frame.f_globals.get("__name__", "").startswith("pycas_sso"):
         frame, level = frame.f_back, level + 1

@@ -18,10 +18,10 @@ __all__ = ["CASClient_Httpx"]
 
 # What can wait until the first request; with another option the client is made at once, so that a wrong one is
 # reported by create().
-_KNOWN = frozenset(
-    "auth base_url cert cookies default_encoding event_hooks follow_redirects headers http1 http2 limits max_redirects "
-    "mounts params proxy timeout transport trust_env verify".split()
-)
+_KNOWN = {
+    *("auth", "base_url", "cert", "cookies", "default_encoding", "event_hooks", "follow_redirects", "headers", "http1"),
+    *("http2", "limits", "max_redirects", "mounts", "params", "proxy", "timeout", "transport", "trust_env", "verify"),
+}
 
 
 class CASClient_Httpx(CASClientBase):
@@ -35,11 +35,12 @@ class CASClient_Httpx(CASClientBase):
         is_async: bool = False,
         **kwargs: Any,
     ) -> None:
-        own, self._options = own_options(kwargs)
+        own, options = own_options(kwargs)
         super().__init__(provider, service_url, callback_url, is_async, **own)
+        self._options = options
         self._sync: httpx.Client | None = None
         self._async: httpx.AsyncClient | None = None
-        if not self._options.keys() <= _KNOWN:
+        if not options.keys() <= _KNOWN:
             _ = self.http
 
     @property
@@ -75,6 +76,9 @@ class CASClient_Httpx(CASClientBase):
 
             settings["verify"] = shared(settings.get("verify", True))
         return settings
+
+    def _is_open(self) -> bool:
+        return self._sync is not None
 
     def close(self) -> None:
         if self._async is not None:

@@ -104,9 +104,7 @@ def _origin(url: str) -> tuple[str, str | None, int | None]:
 
 
 def _is_service(location: str, service: str) -> bool:
-    return _origin(location) == _origin(service) and (urlsplit(location).path or "/") == (
-        urlsplit(service).path or "/"
-    )
+    return _origin(location) == _origin(service) and (urlsplit(location).path or "/") == (urlsplit(service).path or "/")
 
 
 class _Form:

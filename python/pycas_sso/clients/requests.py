@@ -38,9 +38,9 @@ class CASClient_Requests(CASClientBase):
         if is_async:
             raise CASUsageError("requests has no asynchronous side: use http_lib='httpx' or 'aiohttp'.")
         super().__init__(provider, service_url, callback_url, False, **own)
-        self._timeout = options.pop("timeout", DEFAULT_TIMEOUT)
+        self._timeout = options.get("timeout", DEFAULT_TIMEOUT)
         for name in options:
-            if name not in _SESSION:
+            if name not in _SESSION and name != "timeout":
                 raise TypeError(f"requests has no option {name!r}; it has timeout, {', '.join(_SESSION)}.")
         self._options = options
         self._session: requests.Session | None = None
@@ -53,6 +53,8 @@ class CASClient_Requests(CASClientBase):
 
             session = requests.Session()
             for name, value in self._options.items():
+                if name == "timeout":
+                    continue
                 if name in ("headers", "cookies", "proxies", "hooks", "params"):
                     getattr(session, name).update(value)
                 else:
@@ -66,6 +68,9 @@ class CASClient_Requests(CASClientBase):
 
     async def __aenter__(self) -> CASClient_Requests:
         raise CASUsageError("requests has no asynchronous side: use `with`, or http_lib='httpx' or 'aiohttp'.")
+
+    def _is_open(self) -> bool:
+        return self._session is not None
 
     def close(self) -> None:
         if self._session is not None:

@@ -20,6 +20,9 @@ use crate::{ErrorClass, ReadError, ReadOptions, ServiceTicket, TicketError, body
 pub use self::front_channel::JsonpCallback;
 pub use self::receive::{LogoutDecision, LogoutReceiver};
 
+/// How a session index is read as a ticket.
+type ReadTicket = fn(&str) -> Result<ServiceTicket, TicketError>;
+
 /// A logout request: the service tickets whose sessions have ended.
 ///
 /// ```
@@ -117,6 +120,19 @@ impl LogoutRequest {
     /// [`ErrorClass::NotLogoutRequest`], [`ErrorClass::NoSessionIndex`], [`ErrorClass::InvalidSessionIndex`] and
     /// the classes of every XML reader.
     pub fn parse_xml(xml: &[u8]) -> Result<Self, ReadError> {
+        Self::read_xml(xml, ServiceTicket::parse)
+    }
+
+    /// [`parse_xml`](Self::parse_xml), with tickets as [`ServiceTicket::parse_unprefixed`] reads them (R-220).
+    ///
+    /// # Errors
+    ///
+    /// As [`parse_xml`](Self::parse_xml).
+    pub fn parse_xml_unprefixed(xml: &[u8]) -> Result<Self, ReadError> {
+        Self::read_xml(xml, ServiceTicket::parse_unprefixed)
+    }
+
+    fn read_xml(xml: &[u8], ticket: ReadTicket) -> Result<Self, ReadError> {
         let options = ReadOptions::default();
         let text = body::text(xml, &options)?;
         if !text.starts_with('<') {
@@ -144,11 +160,7 @@ impl LogoutRequest {
                 "no SessionIndex",
             ));
         }
-        match indexes
-            .iter()
-            .map(|index| ServiceTicket::parse(index))
-            .collect()
-        {
+        match indexes.iter().map(|index| ticket(index)).collect() {
             Ok(session_indexes) => Ok(Self {
                 session_indexes,
                 id,
@@ -167,11 +179,24 @@ impl LogoutRequest {
     ///
     /// As [`parse_xml`](Self::parse_xml); [`ErrorClass::TooLarge`] when it unfolds to more than 64 KiB.
     pub fn parse_value(value: &str) -> Result<Self, ReadError> {
+        Self::read_value(value, ServiceTicket::parse)
+    }
+
+    /// [`parse_value`](Self::parse_value), with tickets as [`ServiceTicket::parse_unprefixed`] reads them (R-220).
+    ///
+    /// # Errors
+    ///
+    /// As [`parse_value`](Self::parse_value).
+    pub fn parse_value_unprefixed(value: &str) -> Result<Self, ReadError> {
+        Self::read_value(value, ServiceTicket::parse_unprefixed)
+    }
+
+    fn read_value(value: &str, ticket: ReadTicket) -> Result<Self, ReadError> {
         if looks_like_xml(value) {
-            return Self::parse_xml(value.as_bytes());
+            return Self::read_xml(value.as_bytes(), ticket);
         }
         let xml = inflate(value.trim_matches(XML_BLANK))?;
-        Self::parse_xml(&xml)
+        Self::read_xml(&xml, ticket)
     }
 
     /// Reads a form body: see [`LogoutMessage::parse`].
@@ -181,6 +206,16 @@ impl LogoutRequest {
     /// As [`LogoutMessage::parse`].
     pub fn parse_form_body(body: &[u8]) -> Result<Self, ReadError> {
         LogoutMessage::parse(body).map(|message| message.request)
+    }
+
+    /// [`parse_form_body`](Self::parse_form_body), with tickets as [`ServiceTicket::parse_unprefixed`] reads them
+    /// (R-220).
+    ///
+    /// # Errors
+    ///
+    /// As [`LogoutMessage::parse`].
+    pub fn parse_form_body_unprefixed(body: &[u8]) -> Result<Self, ReadError> {
+        LogoutMessage::read(body, ServiceTicket::parse_unprefixed).map(|message| message.request)
     }
 
     /// The tickets, in document order; at least one.
@@ -230,13 +265,17 @@ impl LogoutMessage {
     /// [`ErrorClass::NotLogoutRequest`] without a value, [`ErrorClass::Ambiguous`] with two,
     /// [`ErrorClass::InvalidEncoding`] if the value is not UTF-8, and as [`LogoutRequest::parse_value`].
     pub fn parse(parameters: &[u8]) -> Result<Self, ReadError> {
+        Self::read(parameters, ServiceTicket::parse)
+    }
+
+    fn read(parameters: &[u8], ticket: ReadTicket) -> Result<Self, ReadError> {
         let value = form::single(parameters, PARAMETER)?.filter(|value| !is_blank(value));
         let value = value.ok_or_else(|| {
             ReadError::new(ErrorClass::NotLogoutRequest, "no logoutRequest parameter")
         })?;
         let callback = form::single(parameters, "callback").ok().flatten();
         Ok(Self {
-            request: LogoutRequest::parse_value(&value)?,
+            request: LogoutRequest::read_value(&value, ticket)?,
             callback: callback.and_then(|name| JsonpCallback::parse(&name)),
         })
     }

@@ -557,3 +557,36 @@ fn only_form_posts_to_the_callback_path_are_logout_requests() {
         }
     }
 }
+
+#[test]
+fn a_ticket_of_another_shape_is_read_where_that_is_asked_for() {
+    //
+    let xml = document("<samlp:SessionIndex>session_id</samlp:SessionIndex>");
+    let body = format!("logoutRequest={}", utf8_percent_encode(&xml, ESCAPED));
+    let index = |read: Result<LogoutRequest, ReadError>| {
+        let request = read.map_err(|error| error.class())?;
+        Ok(request.session_index().expect("one").secret().to_owned())
+    };
+    let refused = Err(ErrorClass::InvalidSessionIndex);
+    assert_eq!(index(LogoutRequest::parse_xml(xml.as_bytes())), refused);
+    assert_eq!(index(LogoutRequest::parse_value(&xml)), refused);
+    assert_eq!(
+        index(LogoutRequest::parse_form_body(body.as_bytes())),
+        refused
+    );
+    let read = Ok("session_id".to_owned());
+    assert_eq!(
+        index(LogoutRequest::parse_xml_unprefixed(xml.as_bytes())),
+        read
+    );
+    assert_eq!(index(LogoutRequest::parse_value_unprefixed(&xml)), read);
+    assert_eq!(
+        index(LogoutRequest::parse_form_body_unprefixed(body.as_bytes())),
+        read
+    );
+    let spaced = document("<samlp:SessionIndex>session id</samlp:SessionIndex>");
+    assert_eq!(
+        index(LogoutRequest::parse_value_unprefixed(&spaced)),
+        refused
+    );
+}

@@ -30,6 +30,7 @@ pub struct SamlExpectation<'a> {
     now: SystemTime,
     tolerance: Duration,
     in_response_to: Option<&'a str>,
+    judges_conditions: bool,
 }
 
 impl<'a> SamlExpectation<'a> {
@@ -43,6 +44,7 @@ impl<'a> SamlExpectation<'a> {
             now,
             tolerance: Self::TOLERANCE,
             in_response_to: None,
+            judges_conditions: true,
         }
     }
 
@@ -57,6 +59,18 @@ impl<'a> SamlExpectation<'a> {
     #[must_use]
     pub fn in_response_to(mut self, request_id: &'a str) -> Self {
         self.in_response_to = Some(request_id);
+        self
+    }
+
+    /// Believe an assertion whatever its period of validity and its audience.
+    ///
+    /// # Security
+    ///
+    /// An assertion of yesterday, or for another application, then signs people in. It is for programs
+    /// that are moved from a library which looked at neither, while that is being put right.
+    #[must_use]
+    pub fn without_conditions(mut self) -> Self {
+        self.judges_conditions = false;
         self
     }
 
@@ -324,6 +338,7 @@ impl Assertion {
     ) -> Result<SamlAssertion, ReadError> {
         let user = self.user(options)?;
         match self.conditions.as_slice() {
+            [] | [_] if !expectation.judges_conditions => {}
             [] => {
                 return Err(ReadError::new(
                     ErrorClass::SamlConditions,
