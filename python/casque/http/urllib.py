@@ -135,15 +135,22 @@ class _Deadline:
 
 
 class _Reading(io.RawIOBase):
+    """Holds the socket open after http.client has let go of it, which it does as soon as it has read the headers."""
+
     def __init__(self, sock: _Deadline) -> None:
         self._of = sock
+        self._raw = sock._sock.makefile("rb", buffering=0)
 
     def readable(self) -> bool:
         return True
 
-    def readinto(self, buffer: Any) -> int:
+    def readinto(self, buffer: Any) -> int | None:
         self._of._wait()
-        return self._of._sock.recv_into(buffer)
+        return self._raw.readinto(buffer)
+
+    def close(self) -> None:
+        self._raw.close()
+        super().close()
 
 
 def _proxy(scheme: str, netloc: str) -> Any:

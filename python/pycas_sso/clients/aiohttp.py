@@ -106,7 +106,7 @@ class CASClient_AIOHttp(CASClientBase):
                 trust_env=http.trust_env,
                 trace_configs=http.trace_configs,
             ) as alone:
-                return await _exchange(alone, send, cookie_header(send.cookies), http.cookie_jar)
+                return await _exchange(alone, send, cookie_header(send.cookies))
         except (aiohttp.ClientError, asyncio.TimeoutError) as error:
             raise transport_error(error) from None
 
@@ -116,7 +116,7 @@ class CASClient_AIOHttp(CASClientBase):
         return {cookie.key: cookie.value for cookie in self._session.cookie_jar}
 
 
-async def _exchange(http: Any, send: Send, cookies: Mapping[str, str], jar: Any = None) -> Reply:
+async def _exchange(http: Any, send: Send, cookies: Mapping[str, str]) -> Reply:
     from yarl import URL
 
     async with http.request(
@@ -128,8 +128,6 @@ async def _exchange(http: Any, send: Send, cookies: Mapping[str, str], jar: Any 
         allow_redirects=False,
         raise_for_status=False,
     ) as reply:
-        if jar is not None:
-            jar.update_cookies(reply.cookies, reply.url)
         pieces, length = [], 0
         async for piece in reply.content.iter_any():
             pieces.append(piece)

@@ -106,6 +106,7 @@ class CASClientBase:
         self._options = {}
         self._tickets_of_login: dict[str, str] = {}
         self._login_cookies: set[tuple[str, str]] = set()
+        self._session_of_login: dict[str, str] | None = None
 
     def __repr__(self) -> str:
         return f"<{type(self).__name__} for {self._base}>"
@@ -337,7 +338,7 @@ class CASClientBase:
         }
 
     def _logout_send(self) -> Send:
-        return Send("logout", "GET", self.logout_url(service=self.service_url))
+        return Send("logout", "GET", self.logout_url(service=self.service_url), cookies=self._session_of_login)
 
     def logout(self) -> bool:
         """End the session that ``login()`` of this client began.

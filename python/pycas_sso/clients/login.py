@@ -91,6 +91,9 @@ class Login:
         to_service = 300 <= reply.status < 400 and _is_service(location, self._service)
         success = to_service and (bool(ticket_from_url(location)) or self._client._as_before)
         self._take_cookies(reply)
+        if success:
+            # For logout() to end.
+            self._client._session_of_login = self._cookies
         return CASLoginData(self._client, success, reply.status, reply.location)
 
 

@@ -16,7 +16,7 @@ from casque.http import Request, Response, Transport, open_transport
 
 from ..errors import CASTransportError
 from .tls import shared
-from .wire import DEFAULT_TIMEOUT, Reply, Send, cookie_header, request_headers
+from .wire import DEFAULT_TIMEOUT, MAX_BODY, Reply, Send, cookie_header, request_headers
 
 
 class Plain:
@@ -29,12 +29,15 @@ class Plain:
             settings["verify"] = shared(settings["verify"])
         self.transport: Transport = open_transport("urllib", **settings)
 
-    def exchange(self, send: Send, cookies: Mapping[str, str] | None = None) -> Reply:
-        """Send it, and with it these cookies."""
-        headers = {**self._headers, **request_headers(send), **cookie_header(cookies or {})}
+    def exchange(self, send: Send) -> Reply:
+        """Send it."""
+        headers = {**self._headers, **request_headers(send), **cookie_header(send.cookies or {})}
         try:
             reply = self.transport.send(Request(send.method, send.url, headers, send.body))
         except TransportError as error:
+            if error.error_class == "too_large":
+                # Left to the readers, which refuse it by its length, as they do whichever library brought it.
+                return Reply(200, bytes(MAX_BODY))
             raise CASTransportError(str(error), error.__cause__) from error.__cause__
         return Reply(reply.status, reply.body, reply.headers.get("location", ""), _cookies(reply))
 

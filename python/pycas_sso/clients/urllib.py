@@ -34,7 +34,6 @@ class CASClient_Urllib(CASClientBase):
         self._http = Plain(options)
         #: The transport, of ``casque.http``.
         self.http: Any = self._http.transport
-        self._session: dict[str, str] = {}
 
     def close(self) -> None:
         self.http.close()
@@ -43,11 +42,7 @@ class CASClient_Urllib(CASClientBase):
         self.http.close()
 
     def _send(self, send: Send) -> Reply:
-        reply = self._http.exchange(send, self._session if send.cookies is None else send.cookies)
-        if send.cookies is not None:
-            # The session that login() begins, for logout() to end.
-            self._session = {**send.cookies, **reply.cookies}
-        return reply
+        return self._http.exchange(send)
 
     async def _asend(self, send: Send) -> Reply:
         return await asyncio.to_thread(self._send, send)
