@@ -25,6 +25,8 @@ from .answers import Answer, ticket_from_url
 from .wire import Reply, Send
 
 if TYPE_CHECKING:
+    from casque.proxy import PgtStore
+
     from .plain import Plain
 
 __all__ = ["VALIDATE_WITH_VARIABLE", "CASClientBase", "ticket_from_url"]
@@ -89,7 +91,7 @@ class CASClientBase:
         renew: bool = False,
         tolerate: Iterable[str] = (),
         allowed_proxy_chains: Iterable[Iterable[str]] | None = None,
-        pgt_store: Any = None,
+        pgt_store: PgtStore | None = None,
     ) -> None:
         self.provider = provider
         self.service_url = service_url
@@ -571,8 +573,7 @@ class CASClientBase:
             raise CASUsageError("Give create() a pgt_store: the store the callback of casque.proxy writes to.")
         if data.pgt_iou is None:
             return None
-        found = self.pgt_store.take(data.pgt_iou)
-        return None if found is None else str(found)
+        return self.pgt_store.take(data.pgt_iou)
 
     # SAML 1.1
 
@@ -708,4 +709,4 @@ def _outside() -> int:
     frame, level = sys._getframe(1), 1
     while frame.f_back is not None and frame.f_globals.get("__name__", "").startswith("pycas_sso"):
         frame, level = frame.f_back, level + 1
-    return level - 1
+    return level

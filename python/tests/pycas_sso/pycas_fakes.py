@@ -63,6 +63,8 @@ class FakeCas:
     def __init__(self) -> None:
         self.answers: dict[str, Answer] = {}
         self.seen: list[Seen] = []
+        #: What is good for which service, for a test that is strict about it.
+        self.tickets: dict[str, str] = {}
         self.url = ""
 
     def says(self, path: str, body: bytes | str, status: int = 200, *headers: tuple[str, str]) -> None:
