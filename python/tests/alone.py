@@ -6,6 +6,7 @@ import sys
 
 from casque import AsyncClient, AuthenticationFailure, Client
 from casque.testing import FakeCas
+from pycas_sso import CASClient
 
 SERVICE = "https://app.example.org/login"
 
@@ -29,6 +30,8 @@ def main() -> None:
             else:
                 raise AssertionError("a ticket counts once")
         assert asyncio.run(asynchronously(server)) == "bob"
+        with CASClient.create(server.url, SERVICE) as cas:
+            assert cas.service_validate(server.ticket("ada", SERVICE)).username == "ada"
     print(f"casque {importlib.metadata.version('casque')} works on Python {sys.version.split()[0]} with nothing else")
 
 

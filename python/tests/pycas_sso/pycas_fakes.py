@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import itertools
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Any
@@ -139,6 +140,7 @@ FORM = """<html><body>
 def login_pages(cas: FakeCas, passwords: dict[str, str]) -> None:
     """A strict login: a form with a token and a cookie, tickets in the name of the session, sessions by cookie."""
     tokens: dict[str, str] = {}
+    numbers = itertools.count()
 
     def page(seen: Seen) -> Said:
         service = (seen.query or seen.form).get("service", [""])[0]
@@ -148,7 +150,7 @@ def login_pages(cas: FakeCas, passwords: dict[str, str]) -> None:
             owner = seen.cookies.split("TGC=")[1].split(";")[0]
             return Said("", 302, [("Location", back + owner)])
         if seen.method == "GET":
-            token = f"flow{len(tokens)}"
+            token = f"flow{next(numbers)}"
             tokens[token] = "e1&s1"
             form = FORM.format(action="login", service=service)
             return Said(form, 200, [("Set-Cookie", f"flow={token}; Path=/cas; HttpOnly")])
