@@ -35,8 +35,22 @@ impl PgtUrl {
     ///
     /// [`ServiceUrlError`] names the rule.
     pub fn parse(text: &str) -> Result<Self, ServiceUrlError> {
+        Self::of(RegistryUrl::parse(text)?, false)
+    }
+
+    /// The same, and plain `http` where the host is the machine itself: for development and tests.
+    ///
+    /// # Errors
+    ///
+    /// [`ServiceUrlError`] names the rule.
+    pub fn parse_allowing_http_on_loopback(text: &str) -> Result<Self, ServiceUrlError> {
         let url = RegistryUrl::parse(text)?;
-        if !url.is_https() {
+        let is_loopback = url.is_loopback();
+        Self::of(url, is_loopback)
+    }
+
+    fn of(url: RegistryUrl, http: bool) -> Result<Self, ServiceUrlError> {
+        if !url.is_https() && !http {
             return Err(ServiceUrlError::Scheme);
         }
         Ok(Self {
@@ -53,6 +67,26 @@ impl PgtUrl {
     /// Scheme, host, and the port unless it is the default one.
     pub fn origin(&self) -> String {
         self.parts.origin()
+    }
+
+    /// Whether the scheme is `https`.
+    pub fn is_https(&self) -> bool {
+        self.parts.https
+    }
+
+    /// The host in lower case; an IPv6 address in brackets.
+    pub fn host(&self) -> &str {
+        &self.parts.host
+    }
+
+    /// The port, the default of the scheme included.
+    pub fn port(&self) -> u16 {
+        self.parts.port
+    }
+
+    /// Whether the host is the machine itself: `localhost`, a name below it, `127.0.0.0/8` or `[::1]`.
+    pub fn is_loopback(&self) -> bool {
+        self.parts.is_loopback()
     }
 
     /// Whether a server may connect to this host, which has these `addresses` (S-052).
@@ -245,6 +279,25 @@ mod tests {
             let url = PgtUrl::parse(&format!("https://{host}/")).unwrap();
             assert!(!url.may_call(&global, true), "{host}");
         }
+    }
+
+    #[test]
+    fn plain_http_goes_no_further_than_this_machine() {
+        //
+        let parse = PgtUrl::parse_allowing_http_on_loopback;
+        let url = parse("http://127.0.0.1:8000/cb").unwrap();
+        assert!(!url.is_https() && url.is_loopback());
+        assert_eq!((url.host(), url.port()), ("127.0.0.1", 8000));
+        assert!(parse("http://localhost/cb").is_ok() && parse("https://[::1]/cb").is_ok());
+        for text in [
+            "http://app.example.org/cb",
+            "http://10.0.0.5/",
+            "ftp://localhost/",
+        ] {
+            assert!(parse(text).is_err(), "{text}");
+        }
+        assert!(parse("https://app.example.org/cb").is_ok());
+        assert!(PgtUrl::parse("http://localhost/cb").is_err());
     }
 
     #[test]

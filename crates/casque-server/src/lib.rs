@@ -30,7 +30,7 @@ pub use password::{
     PasswordCheckerOptions, PasswordTooLong, hash_password, inspect_hash,
 };
 pub use people::{People, PeopleFile, Person, check_username};
-pub use registry::{Release, Service, Services};
+pub use registry::{LogoutType, ProxyPolicy, Release, Service, Services};
 pub use serve::{Tls, TlsError};
 pub use server::{Parts, Server};
 pub use slo::OutboundError;

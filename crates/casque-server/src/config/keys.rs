@@ -59,6 +59,10 @@ pub(crate) enum Kind {
     Networks,
     /// A list of names, or `"all"`.
     NamesOrAll,
+    /// One of these words.
+    Word(&'static [&'static str]),
+    /// A list of texts, none of them blank.
+    Texts,
 }
 
 /// A value that keeps its key's rule.
@@ -71,6 +75,7 @@ pub(crate) enum Value {
     Socket(SocketAddr),
     Networks(Vec<IpNet>),
     Names(Names),
+    Texts(Vec<String>),
 }
 
 /// A list of names, or the word "all".
@@ -105,6 +110,15 @@ impl Kind {
             Self::Store => "\"memory:\" or \"sqlite:\" with the path of a file".into(),
             Self::Networks => "a list of networks or addresses".into(),
             Self::NamesOrAll => "a list of attribute names, or \"all\"".into(),
+            Self::Word(words) => {
+                let quoted: Vec<String> = words.iter().map(|word| quote(word)).collect();
+                match quoted.split_last() {
+                    Some((last, [])) => last.clone(),
+                    Some((last, others)) => format!("{} or {last}", others.join(", ")),
+                    None => "nothing".into(),
+                }
+            }
+            Self::Texts => "a list of texts".into(),
         }
     }
 
@@ -125,6 +139,11 @@ impl Kind {
                 known.then(|| Value::Text(text.to_owned()))
             }
             Self::Flag => value.as_bool().map(Value::Flag),
+            Self::Word(words) => {
+                let text = value.as_str().filter(|text| words.contains(text))?;
+                Some(Value::Text(text.to_owned()))
+            }
+            Self::Texts => texts(value).map(Value::Texts),
             Self::Count { least, most, .. } => {
                 let integer = value.as_integer()?;
                 let number = u32::from_str_radix(integer.as_str(), integer.radix()).ok()?;
@@ -151,18 +170,18 @@ impl Kind {
                 if value.as_str() == Some("all") {
                     return Some(Value::Names(Names::All));
                 }
-                let names = value
-                    .as_array()?
-                    .iter()
-                    .map(|item| {
-                        let name = item.get_ref().as_str()?;
-                        (!name.trim().is_empty()).then(|| name.to_owned())
-                    })
-                    .collect::<Option<Vec<_>>>()?;
-                Some(Value::Names(Names::Listed(names)))
+                texts(value).map(|names| Value::Names(Names::Listed(names)))
             }
         }
     }
+}
+
+fn texts(value: &DeValue<'_>) -> Option<Vec<String>> {
+    let text = |item: &toml::Spanned<DeValue<'_>>| {
+        let text = item.get_ref().as_str()?;
+        (!text.trim().is_empty()).then(|| text.to_owned())
+    };
+    value.as_array()?.iter().map(text).collect()
 }
 
 /// A value as a message may repeat it.

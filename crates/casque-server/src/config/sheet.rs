@@ -155,7 +155,7 @@ impl Sheet {
         let as_text = DeValue::String(text.into());
         let parsed = match key.kind {
             Kind::Count { .. } | Kind::Flag => DeValue::parse(text).ok(),
-            Kind::Networks | Kind::NamesOrAll if text != "all" => {
+            Kind::Networks | Kind::NamesOrAll | Kind::Texts if text != "all" => {
                 let items: Vec<String> = text
                     .split(',')
                     .map(|item| format!("{:?}", item.trim()))
@@ -287,6 +287,13 @@ impl Sheet {
     pub(crate) fn names(&self, name: &str) -> Option<Names> {
         match self.value(name)? {
             Value::Names(names) => Some(names),
+            _ => None,
+        }
+    }
+
+    pub(crate) fn texts(&self, name: &str) -> Option<Vec<String>> {
+        match self.value(name)? {
+            Value::Texts(texts) => Some(texts),
             _ => None,
         }
     }

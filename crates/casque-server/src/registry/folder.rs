@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 
 use casque_proto::{ServiceRule, ServiceRuleError};
 
-use super::{Release, Service};
+use super::{LogoutType, ProxyPolicy, Release, Service};
 use crate::config::{
     ConfigError, ConfigErrors, Default, Faults, Key, Kind, Names, Sheet, quote, read_text,
 };
@@ -110,11 +110,13 @@ pub(crate) const KEYS: &[Key] = &[
         meaning: "`false` asks for the password at every login to this service.",
     },
     Key {
-        name: "single_logout",
-        kind: Kind::Flag,
-        default: Default::Is("true"),
-        example: "false",
-        meaning: "Whether the service is told when a person signs out.",
+        name: "logout_type",
+        kind: Kind::Word(LogoutType::NAMES),
+        default: Default::Is("\"back_channel\""),
+        example: "\"front_channel\"",
+        meaning: "How the service is told when a person signs out: by a message from this server, by the person's \
+                  browser from the page that says so (for a service that this server cannot reach; where no such page \
+                  is shown, by a message after all), or not at all.",
     },
     Key {
         name: "logout_url",
@@ -122,6 +124,30 @@ pub(crate) const KEYS: &[Key] = &[
         default: Default::Nothing("the address that the person signed in to"),
         example: "\"https://app.example.org/cas/logout\"",
         meaning: "Where the service is told so.",
+    },
+    Key {
+        name: "proxy.callbacks",
+        kind: Kind::Texts,
+        default: Default::Is("[]"),
+        example: "[\"https://app.example.org/cas/pgt\"]",
+        meaning: "Lets the service act as a proxy: ask other services in a person's name. These are the callbacks \
+                  (`pgtUrl`) that may receive its proxy-granting tickets, https only: one address, whatever its query; \
+                  a path that ends in `/`, and everything below; or an origin, and everything there.",
+    },
+    Key {
+        name: "proxy.private",
+        kind: Kind::Flag,
+        default: Default::Is("false"),
+        example: "true",
+        meaning: "Hosts of those callbacks may be in a private network (10.0.0.0/8, 172.16.0.0/12, 192.168.0.0/16, \
+                  100.64.0.0/10, fc00::/7). Loopback, link-local and metadata addresses are never called.",
+    },
+    Key {
+        name: "proxy.loopback",
+        kind: Kind::Flag,
+        default: Default::Is("false"),
+        example: "true",
+        meaning: "Any callback on this machine will do (localhost, 127.0.0.1, [::1]), by http too. For development.",
     },
 ];
 
@@ -216,6 +242,7 @@ fn service(sheet: &Sheet, faults: &mut Faults) -> Option<Service> {
     if let Some(url) = sheet.text("logout_url") {
         logout_url(sheet, &url, faults);
     }
+    let proxy = proxy(sheet, faults);
     if faults.count() > before {
         return None;
     }
@@ -230,7 +257,8 @@ fn service(sheet: &Sheet, faults: &mut Faults) -> Option<Service> {
         Names::All => Release::All,
     };
     service.sso = sheet.flag("sso")?;
-    service.single_logout = sheet.flag("single_logout")?;
+    service.logout_type = LogoutType::from_name(&sheet.text("logout_type")?)?;
+    service.proxy = proxy?;
     service.logout_url = sheet.text("logout_url");
     let address = sheet.text("origin").or_else(|| sheet.text("url"));
     let address = address.and_then(|text| url::Url::parse(&text).ok());
@@ -315,6 +343,51 @@ fn rule_fault(sheet: &Sheet, error: &ServiceRuleError) -> ConfigError {
             ),
         )
         .fix(error.fix())
+}
+
+fn proxy(sheet: &Sheet, faults: &mut Faults) -> Option<ProxyPolicy> {
+    let mut policy = ProxyPolicy::default();
+    for text in sheet.texts("proxy.callbacks")? {
+        match callback(&text) {
+            Ok(rule) => policy.callbacks.push(rule),
+            Err(error) => faults.push(
+                sheet
+                    .fault(
+                        "proxy.callbacks",
+                        format!("`proxy.callbacks` has {}: {}", quote(&text), error.rule()),
+                    )
+                    .fix(error.fix()),
+            ),
+        }
+    }
+    policy.private = sheet.flag("proxy.private")?;
+    policy.loopback = sheet.flag("proxy.loopback")?;
+    if policy.private && policy.callbacks.is_empty() && !sheet.was_refused(&["proxy.callbacks"]) {
+        faults.push(
+            sheet
+                .fault(
+                    "proxy.private",
+                    "`proxy.private` needs `proxy.callbacks` beside it",
+                )
+                .fix("say which callbacks may be called, or drop `proxy.private`"),
+        );
+    }
+    Some(policy)
+}
+
+/// An origin, a path below which everything is meant, or one address.
+fn callback(text: &str) -> Result<ServiceRule, ServiceRuleError> {
+    let authority = text.find("://").map_or(0, |at| at + "://".len());
+    let path = text[authority..].find('/').map(|at| authority + at);
+    let rule = match path.map(|at| text.split_at(at)) {
+        None => ServiceRule::origin(text),
+        Some((origin, "/")) => ServiceRule::origin(origin),
+        Some((origin, path)) if path.ends_with('/') => {
+            ServiceRule::origin(origin).and_then(|rule| rule.path_prefix(path))
+        }
+        Some(_) => ServiceRule::url(text),
+    };
+    rule.and_then(ServiceRule::checked)
 }
 
 fn logout_url(sheet: &Sheet, text: &str, faults: &mut Faults) {

@@ -4,7 +4,7 @@ mod folder;
 mod service;
 
 pub(crate) use folder::{KEYS, REFERENCE_INTRODUCTION};
-pub use service::{Release, Service};
+pub use service::{LogoutType, ProxyPolicy, Release, Service};
 
 use std::collections::HashMap;
 use std::path::Path;
@@ -152,6 +152,13 @@ impl Services {
             if service.plain_http {
                 warnings.push(format!(
                     "service `{}` allows plain http: its tickets can be read on the way",
+                    service.id
+                ));
+            }
+            if service.proxy.loopback {
+                warnings.push(format!(
+                    "service `{}` may have proxy-granting tickets sent to any address of this machine: \
+                     `proxy.loopback` is for development",
                     service.id
                 ));
             }

@@ -1,14 +1,10 @@
 //! One registered service.
 
-use casque_proto::ServiceRule;
+use casque_proto::{PgtUrl, RegistryUrl, ServiceRule};
 
 use crate::people::Person;
 
 /// A service that people may sign in to.
-#[expect(
-    clippy::struct_excessive_bools,
-    reason = "each is a switch of its own in the file"
-)]
 #[derive(Debug, Clone)]
 #[non_exhaustive]
 pub struct Service {
@@ -26,10 +22,12 @@ pub struct Service {
     pub attributes: Release,
     /// Whether a session lets people in without a password (R-030).
     pub sso: bool,
-    /// Whether it is told when a person signs out (R-075).
-    pub single_logout: bool,
+    /// How it is told when a person signs out.
+    pub logout_type: LogoutType,
     /// Where it is told so, unless at the address that was signed in to (R-076).
     pub logout_url: Option<String>,
+    /// Whether it may ask other services in a person's name.
+    pub proxy: ProxyPolicy,
     pub(super) narrowness: (u8, usize),
     /// The one host that the rule can let in, in the registry's spelling; `None` where it may be any.
     pub(super) host: Option<String>,
@@ -48,8 +46,9 @@ impl Service {
             enabled: true,
             attributes: Release::default(),
             sso: true,
-            single_logout: true,
+            logout_type: LogoutType::default(),
             logout_url: None,
+            proxy: ProxyPolicy::default(),
             narrowness: (0, 0),
             host: None,
             plain_http: false,
@@ -67,6 +66,13 @@ impl Service {
     #[must_use]
     pub fn releasing(mut self, attributes: Release) -> Self {
         self.attributes = attributes;
+        self
+    }
+
+    /// The same, allowed to act as a proxy.
+    #[must_use]
+    pub fn proxying(mut self, policy: ProxyPolicy) -> Self {
+        self.proxy = policy;
         self
     }
 
@@ -103,6 +109,93 @@ impl Service {
         released
             .into_iter()
             .filter(|(_, values)| !values.is_empty())
+    }
+}
+
+/// How a service is told that a person signed out (R-075, R-294).
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum LogoutType {
+    /// By a message from this server, in the background (R-077).
+    #[default]
+    BackChannel,
+    /// By the person's browser, from the page that says they are signed out (R-083); by this server where no such page
+    /// is shown.
+    FrontChannel,
+    /// Not at all.
+    None,
+}
+
+impl LogoutType {
+    pub(super) const NAMES: &[&str] = &["back_channel", "front_channel", "none"];
+
+    pub(super) fn from_name(name: &str) -> Option<Self> {
+        match name {
+            "back_channel" => Some(Self::BackChannel),
+            "front_channel" => Some(Self::FrontChannel),
+            "none" => Some(Self::None),
+            _ => None,
+        }
+    }
+}
+
+/// Whether a service may act as a proxy, and where it may have proxy-granting tickets sent (R-192, S-052). The default
+/// is nowhere.
+///
+/// ```
+/// use casque_proto::ServiceRule;
+/// use casque_server::ProxyPolicy;
+///
+/// let policy = ProxyPolicy::to([ServiceRule::origin("https://app.example.org")?]);
+/// assert!(policy.callback("https://app.example.org/cas/pgt").is_some());
+/// assert!(policy.callback("https://app.example.com/cas/pgt").is_none());
+/// assert!(!ProxyPolicy::default().allows_proxying());
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
+#[derive(Debug, Clone, Default)]
+#[non_exhaustive]
+pub struct ProxyPolicy {
+    /// Which callbacks may be called; https only.
+    pub callbacks: Vec<ServiceRule>,
+    /// Hosts of the callbacks may have addresses of private networks.
+    pub private: bool,
+    /// Any callback on this machine may be called, by http too. For development.
+    pub loopback: bool,
+}
+
+impl ProxyPolicy {
+    /// Callbacks that one of these rules lets in, at public addresses.
+    pub fn to(callbacks: impl IntoIterator<Item = ServiceRule>) -> Self {
+        Self {
+            callbacks: callbacks.into_iter().collect(),
+            ..Self::default()
+        }
+    }
+
+    /// Any callback on this machine, for development.
+    pub fn loopback() -> Self {
+        Self {
+            loopback: true,
+            ..Self::default()
+        }
+    }
+
+    /// Whether there is any callback that may be called (R-187).
+    pub fn allows_proxying(&self) -> bool {
+        self.loopback || !self.callbacks.is_empty()
+    }
+
+    /// The callback of a `pgtUrl`, if it may be called; its addresses are still to be looked at (R-188, R-193).
+    pub fn callback(&self, pgt_url: &str) -> Option<PgtUrl> {
+        if self.loopback
+            && let Ok(url) = PgtUrl::parse_allowing_http_on_loopback(pgt_url)
+            && url.is_loopback()
+        {
+            return Some(url);
+        }
+        let text = RegistryUrl::parse(pgt_url).ok()?;
+        let url = PgtUrl::parse(pgt_url).ok()?;
+        let allowed = self.callbacks.iter().any(|rule| rule.matches(&text));
+        allowed.then_some(url)
     }
 }
 

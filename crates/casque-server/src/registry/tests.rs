@@ -45,7 +45,9 @@ fn one_file_one_service() {
     assert_eq!(services.len(), 1);
     let app = services.by_id("app").unwrap();
     assert_eq!(app.display_name(), "Course catalogue");
-    assert!(app.enabled && app.sso && app.single_logout);
+    assert!(app.enabled && app.sso);
+    assert_eq!(app.logout_type, LogoutType::BackChannel, "R-075");
+    assert!(!app.proxy.allows_proxying(), "R-192");
     assert_eq!(
         found(&services, "https://app.example.org/w/x?y=1"),
         Some("app")
@@ -53,6 +55,69 @@ fn one_file_one_service() {
     assert_eq!(found(&services, "https://app.example.org/"), None);
     assert_eq!(found(&services, "http://app.example.org/w/x"), None);
     assert!(services.warnings().is_empty());
+}
+
+#[test]
+fn who_may_act_as_a_proxy_and_where() {
+    // R-187, R-188, R-192, R-193, S-052
+    let services = load(&[
+        (
+            "app.toml",
+            "id = \"app\"\norigin = \"https://app.example.org\"\nlogout_type = \"front_channel\"\n[proxy]\n\
+             callbacks = [\"https://app.example.org/cas/pgt\", \"https://b.example.org/cas/\", \
+             \"https://c.example.org\"]\nprivate = true\n",
+        ),
+        (
+            "dev.toml",
+            "id = \"dev\"\norigin = \"https://dev.example.org\"\nlogout_type = \"none\"\n[proxy]\nloopback = true\n",
+        ),
+    ]);
+    let (app, dev) = (
+        services.by_id("app").unwrap(),
+        services.by_id("dev").unwrap(),
+    );
+    assert_eq!(app.logout_type, LogoutType::FrontChannel, "R-294");
+    assert_eq!(dev.logout_type, LogoutType::None, "R-294");
+    assert!(app.proxy.allows_proxying() && app.proxy.private && dev.proxy.allows_proxying());
+    for (url, by_app, by_dev) in [
+        ("https://app.example.org/cas/pgt?x=1", true, false),
+        ("https://app.example.org/cas/pgt/", false, false),
+        ("https://app.example.org:8443/cas/pgt", false, false),
+        ("http://app.example.org/cas/pgt", false, false),
+        ("https://b.example.org/cas/x", true, false),
+        ("https://b.example.org/cas", false, false),
+        ("https://c.example.org/", true, false),
+        ("https://localhost:8000/", false, true),
+        ("http://127.0.0.1/pgt", false, true),
+    ] {
+        assert_eq!(app.proxy.callback(url).is_some(), by_app, "{url}");
+        assert_eq!(dev.proxy.callback(url).is_some(), by_dev, "{url}");
+    }
+    assert!(services.warnings()[0].contains("`proxy.loopback` is for development"));
+
+    for (line, fault) in [
+        (
+            "[proxy]\ncallbacks = [\"http://a.example.org\"]",
+            "`proxy.callbacks` has",
+        ),
+        (
+            "[proxy]\ncallbacks = \"https://a.example.org\"",
+            "must be a list of texts",
+        ),
+        (
+            "[proxy]\nprivate = true",
+            "`proxy.private` needs `proxy.callbacks`",
+        ),
+        (
+            "logout_type = \"front\"",
+            "must be \"back_channel\", \"front_channel\" or \"none\"",
+        ),
+        ("single_logout = false", "unknown key `single_logout`"),
+    ] {
+        let text = format!("id = \"a\"\norigin = \"https://a.example.org\"\n{line}\n");
+        let faults = faults(&[("a.toml", text.as_str())]);
+        assert!(faults.contains(fault), "{line}: {faults}");
+    }
 }
 
 #[test]

@@ -16,7 +16,7 @@ use tokio::sync::Semaphore;
 
 pub use self::client::OutboundError;
 use crate::{
-    registry::{Service, Services},
+    registry::{LogoutType, Service, Services},
     secret,
     sso::{Sessions, Visit},
 };
@@ -174,6 +174,6 @@ impl Inner {
         let url = RegistryUrl::parse(&visit.service).ok()?;
         self.services
             .find(&url)
-            .filter(|service| service.single_logout)
+            .filter(|service| service.logout_type != LogoutType::None)
     }
 }

@@ -4,7 +4,7 @@ use std::{sync::Arc, time::Duration};
 
 use axum::{Router, body::Bytes, extract::State, http::HeaderMap, routing::post};
 use casque_proto::{LogoutRequest, ServiceRule};
-use casque_server::{Service, Services};
+use casque_server::{LogoutType, Service, Services};
 use tokio::{
     io::AsyncReadExt as _,
     net::TcpListener,
@@ -199,7 +199,7 @@ async fn services_that_want_none_or_are_gone_get_none() {
             .await;
         let mut other = Service::new("demo", ServiceRule::loopback());
         other.enabled = !gone;
-        other.single_logout = false;
+        other.logout_type = LogoutType::None;
         let later = Setup::new()
             .services(Services::new([other]))
             .store(house.store.clone())
