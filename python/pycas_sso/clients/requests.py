@@ -87,7 +87,9 @@ class CASClient_Requests(CASClientBase):
         deadline = until(seconds(limit))
         try:
             request = _prepared(session, send)
-            settings = session.merge_environment_settings(request.url, {}, True, None, None)
+            # What the session was told wins over the environment, which requests lets win.
+            verify = None if session.verify is True else session.verify
+            settings = session.merge_environment_settings(request.url, {}, True, verify, None)
             with session.send(request, timeout=self._timeout, allow_redirects=False, **settings) as reply:
                 pieces, length = [], 0
                 for piece in reply.iter_content(8192):
