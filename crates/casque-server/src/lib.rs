@@ -8,6 +8,7 @@ mod pages;
 mod password;
 mod people;
 mod registry;
+mod saml;
 mod secret;
 mod serve;
 mod server;

@@ -23,6 +23,7 @@ use crate::{
     password::PasswordChecker,
     people::People,
     registry::Services,
+    saml,
     secret::Secret,
     slo::{Messenger, OutboundError},
     sso::Sessions,
@@ -143,6 +144,7 @@ impl Server {
                 &at("p3/serviceValidate"),
                 any(validate::p3_service_validate),
             )
+            .route(&at("samlValidate"), any(saml::saml_validate))
             .route(&at("assets/{file}"), any(asset))
             .route(&at(""), any(home));
         if !prefix.is_empty() {

@@ -18,7 +18,8 @@ pub struct SamlReply<'a> {
 }
 
 impl<'a> SamlReply<'a> {
-    /// An answer from the server `issuer` to the application at `service`.
+    /// An answer from the server `issuer` to the application at `service`; a refusal of an application that is not
+    /// known has an empty one.
     pub fn new(stamp: &'a SamlStamp, issuer: &'a str, service: &'a str) -> Self {
         Self {
             stamp,
@@ -70,8 +71,10 @@ impl SamlResponse {
             ("MinorVersion", "1"),
             ("ResponseID", reply.stamp.id()),
             ("IssueInstant", &instant),
-            ("Recipient", reply.service),
         ];
+        if !reply.service.is_empty() {
+            attributes.push(("Recipient", reply.service));
+        }
         attributes.extend(reply.in_response_to.map(|id| ("InResponseTo", id)));
         xml.open("saml1p:Response", &attributes);
         match self {
@@ -156,11 +159,17 @@ fn write_assertion(xml: &mut Writer, assertion: &SamlAssertion, reply: &SamlRepl
     xml.close("saml1:Assertion");
 }
 
+/// Readers take this one from the statement of authentication.
+fn repeats_method(assertion: &SamlAssertion, name: &str, values: &[String]) -> bool {
+    name == SamlAssertion::METHOD_ATTRIBUTE
+        && values.iter().map(String::as_str).eq(assertion.method())
+}
+
 fn write_attributes(xml: &mut Writer, assertion: &SamlAssertion) {
     let mut attributes = assertion
         .attributes()
         .iter()
-        .filter(|(_, values)| !values.is_empty())
+        .filter(|(name, values)| !values.is_empty() && !repeats_method(assertion, name, values))
         .peekable();
     if attributes.peek().is_none() {
         return;

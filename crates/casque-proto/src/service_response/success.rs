@@ -9,7 +9,7 @@ use super::envelope;
 use super::write_json;
 use super::write_xml;
 use crate::assertion::Assertion;
-use crate::attributes::STANDARD_ATTRIBUTES;
+use crate::attributes::{Attributes, STANDARD_ATTRIBUTES};
 use crate::authentication_date;
 use crate::ticket::ProxyGrantingTicketIou;
 use crate::xml::Writer;
@@ -107,6 +107,15 @@ impl<'a> SuccessAnswer<'a> {
             Format::Xml => self.to_xml_with(AttributeStyle::default()),
             Format::Json => write_json::success(self),
         }
+    }
+
+    /// The attributes as they are sent, the standard ones first, for a message of another kind.
+    pub fn to_attributes(&self) -> Attributes {
+        let mut attributes = Attributes::new();
+        for (name, values) in self.entries() {
+            attributes.insert(name, values.iter());
+        }
+        attributes
     }
 
     pub(super) fn to_xml_with(&self, style: AttributeStyle) -> String {

@@ -42,6 +42,14 @@ pub(crate) async fn read_form(
     limits: &FormLimits,
 ) -> Result<Zeroizing<Vec<u8>>, BodyError> {
     check_type(headers)?;
+    read_body(body, limits).await
+}
+
+/// Reads a body of any type.
+pub(crate) async fn read_body(
+    body: Body,
+    limits: &FormLimits,
+) -> Result<Zeroizing<Vec<u8>>, BodyError> {
     match tokio::time::timeout(limits.timeout, collect(body, limits.bytes)).await {
         Ok(done) => done,
         Err(_) => Err(BodyError::Incomplete),

@@ -9,7 +9,7 @@ mod params;
 mod peer;
 mod respond;
 
-pub(crate) use body::{BodyError, FormLimits, read_form};
+pub(crate) use body::{BodyError, FormLimits, read_body, read_form};
 pub(crate) use cookies::{Cookie, Cookies};
 pub(crate) use fetch::{is_form_navigation, is_navigation, is_own_form, is_prefetch};
 pub(crate) use guard::Guard;

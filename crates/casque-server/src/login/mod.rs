@@ -11,7 +11,7 @@ use axum::{
     extract::{self, Request},
     response::Response,
 };
-use casque_proto::{RegistryUrl, redact::redact};
+use casque_proto::{RegistryUrl, ServiceTicket, TicketMode, redact::redact};
 use casque_store::StoreError;
 use http::{HeaderMap, HeaderValue, Method, StatusCode, header::SET_COOKIE};
 
@@ -58,6 +58,8 @@ enum Wanted<'s> {
     Registered {
         /// As it was sent.
         text: String,
+        /// Which parameter named it, and so how its ticket is called.
+        mode: TicketMode,
         url: RegistryUrl,
         service: &'s Service,
     },
@@ -68,7 +70,11 @@ enum Wanted<'s> {
 
 impl<'s> Wanted<'s> {
     fn read(state: &'s State, parameters: &Parameters) -> Result<Self, Failure> {
-        let Some(text) = parameters.text("service") else {
+        let service = parameters
+            .text("service")
+            .map(|text| (text, TicketMode::Cas));
+        let target = || Some((parameters.text("TARGET")?, TicketMode::Saml));
+        let Some((text, mode)) = service.or_else(target) else {
             return Ok(Self::None);
         };
         if text.len() > LONGEST_SERVICE {
@@ -80,6 +86,7 @@ impl<'s> Wanted<'s> {
         Ok(match found {
             Some((url, service)) => Self::Registered {
                 text: text.into_owned(),
+                mode,
                 url,
                 service,
             },
@@ -118,8 +125,18 @@ impl Form<'_> {
         let action = format!("{}/login", state.prefix);
         let mut fields = vec![Field::new("lt", &ticket)];
         let (mut label, mut target) = (None, None);
-        if let Wanted::Registered { text, url, service } = self.wanted {
-            fields.push(Field::new("service", text));
+        if let Wanted::Registered {
+            text,
+            mode,
+            url,
+            service,
+        } = self.wanted
+        {
+            let name = match mode {
+                TicketMode::Saml => "TARGET",
+                _ => "service",
+            };
+            fields.push(Field::new(name, text));
             label = Some(label_of(service, url));
             target = Some(url.origin());
         }
@@ -218,8 +235,21 @@ async fn grant(
     session: &Session,
     url: &RegistryUrl,
     service: &Service,
+    mode: TicketMode,
     fresh: bool,
 ) -> Result<Option<String>, StoreError> {
+    let ticket = issue(state, session, url, service, fresh).await?;
+    Ok(ticket.map(|ticket| url.with_ticket(mode.parameter(), &ticket)))
+}
+
+/// Issues a ticket. None where the session ended meanwhile.
+pub(crate) async fn issue(
+    state: &State,
+    session: &Session,
+    url: &RegistryUrl,
+    service: &Service,
+    fresh: bool,
+) -> Result<Option<ServiceTicket>, StoreError> {
     let now = state.clock.now();
     if !state.sessions.used(session, now).await? {
         return Ok(None);
@@ -230,8 +260,7 @@ async fn grant(
         place: state.services.place(&service.id),
         fresh,
     };
-    let ticket = state.tickets.issue(&grant, now).await?;
-    Ok(Some(url.with_ticket("ticket", &ticket)))
+    state.tickets.issue(&grant, now).await.map(Some)
 }
 
 fn add_cookie(response: &mut Response, cookie: HeaderValue) {

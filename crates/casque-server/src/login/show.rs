@@ -39,8 +39,14 @@ pub(super) async fn show(
         (Answer::BackWithoutTicket, Wanted::Registered { url, .. }, _) => {
             return Ok(redirect(state, url.as_str()));
         }
-        (Answer::Ticket, Wanted::Registered { url, service, .. }, Some((session, person))) => {
-            if let Some(location) = grant(state, session, url, service, false).await? {
+        (
+            Answer::Ticket,
+            Wanted::Registered {
+                url, service, mode, ..
+            },
+            Some((session, person)),
+        ) => {
+            if let Some(location) = grant(state, session, url, service, *mode, false).await? {
                 tracing::info!(user = %person.id, service = %service.id, "single sign-on");
                 return Ok(redirect(state, &location));
             }

@@ -180,9 +180,9 @@ impl Attempt<'_> {
         let session = self.replace_session(person).await?;
         let (cookie, session) = session;
         let location = match self.wanted {
-            Wanted::Registered { url, service, .. } => {
-                grant(state, &session, url, service, true).await?
-            }
+            Wanted::Registered {
+                url, service, mode, ..
+            } => grant(state, &session, url, service, *mode, true).await?,
             Wanted::None | Wanted::Refused { .. } => None,
         };
         let service = match self.wanted {

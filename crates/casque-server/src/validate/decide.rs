@@ -2,6 +2,7 @@
 
 use casque_proto::{
     Endpoint, FailureCode, Format, RegistryUrl, ServiceTicket, TicketError, TicketKind,
+    saml::SamlRequest,
 };
 
 use crate::{
@@ -14,8 +15,8 @@ use crate::{
 
 /// A validation request that passed the checks which consume nothing.
 #[derive(Debug)]
-pub(super) struct Question {
-    pub(super) endpoint: Endpoint,
+pub(crate) struct Question {
+    pub(crate) endpoint: Endpoint,
     pub(super) format: Format,
     pub(super) ticket: ServiceTicket,
     /// The service as it was given.
@@ -27,9 +28,9 @@ pub(super) struct Question {
 
 /// Why a validation fails: a CAS code and words, which never echo what was sent (S-031).
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) struct Refusal {
-    pub(super) code: Code,
-    pub(super) words: &'static str,
+pub(crate) struct Refusal {
+    pub(crate) code: Code,
+    pub(crate) words: &'static str,
 }
 
 /// Nothing is known of the ticket.
@@ -46,7 +47,7 @@ pub(super) const SESSION_ENDED: Refusal = Refusal {
 
 /// The codes this server gives on validation (section 11).
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Code {
+pub(crate) enum Code {
     InvalidRequest,
     InvalidTicketSpec,
     InvalidTicket,
@@ -123,6 +124,21 @@ impl Question {
             wants_proxying: endpoint != Endpoint::Validate && parameters.text("pgtUrl").is_some(),
         })
     }
+
+    /// What a SAML request asks, which has been read by then: steps 1 and 2 are those of R-240.
+    pub(crate) fn of_saml(request: &SamlRequest, renew: bool) -> Result<Self, Refusal> {
+        if request.target().len() > LONGEST_SERVICE {
+            return refuse(Code::InvalidRequest, "The parameter TARGET is too long.");
+        }
+        Ok(Self {
+            endpoint: Endpoint::SamlValidate,
+            format: Format::Xml,
+            ticket: request.artifact().clone(),
+            service: request.target().to_owned(),
+            renew,
+            wants_proxying: false,
+        })
+    }
 }
 
 /// What is known when a ticket has been taken.
@@ -138,10 +154,10 @@ pub(super) struct Known<'a> {
 
 /// What an accepted ticket proves.
 #[derive(Debug, Clone, Copy)]
-pub(super) struct Accepted<'a> {
-    pub(super) grant: &'a Grant,
-    pub(super) service: &'a Service,
-    pub(super) person: &'a Person,
+pub(crate) struct Accepted<'a> {
+    pub(crate) grant: &'a Grant,
+    pub(crate) service: &'a Service,
+    pub(crate) person: &'a Person,
 }
 
 impl Question {

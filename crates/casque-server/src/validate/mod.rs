@@ -9,9 +9,8 @@ use casque_proto::{Cas1Response, Endpoint, Failure, Format, ServiceResponse, Suc
 use casque_store::StoreError;
 use http::{Method, StatusCode, Uri};
 
-use self::decide::{
-    Accepted, Code, Known, Question, Refusal, SESSION_ENDED, UNKNOWN_TICKET, format, judge,
-};
+pub(crate) use self::decide::{Accepted, Code, Question, Refusal};
+use self::decide::{Known, SESSION_ENDED, UNKNOWN_TICKET, format, judge};
 use crate::{
     http::{ParameterError, Parameters, content, method_not_allowed},
     people::Person,
@@ -89,7 +88,7 @@ async fn answer(
     content(StatusCode::OK, answer.content_type, answer.body)
 }
 
-/// All steps of R-094. An unavailable store is `INTERNAL_ERROR`.
+/// All steps of R-094.
 async fn ask(
     state: &State,
     endpoint: Endpoint,
@@ -97,7 +96,17 @@ async fn ask(
     parameters: &Parameters,
 ) -> Result<Answer, Refusal> {
     let question = Question::read(endpoint, format, parameters)?;
-    take_and_judge(state, &question)
+    settle(state, &question, |accepted| tell(&question, accepted)).await
+}
+
+/// Spends the ticket, judges it, and tells whose it is: steps 3 to 10 of R-094, the same wherever tickets are
+/// validated. An unavailable store is `INTERNAL_ERROR`.
+pub(crate) async fn settle<T>(
+    state: &State,
+    question: &Question,
+    tell: impl FnOnce(&Accepted<'_>) -> T,
+) -> Result<T, Refusal> {
+    take_and_judge(state, question, tell)
         .await
         .unwrap_or_else(|error| {
             tracing::error!(
@@ -111,10 +120,11 @@ async fn ask(
         })
 }
 
-async fn take_and_judge(
+async fn take_and_judge<T>(
     state: &State,
     question: &Question,
-) -> Result<Result<Answer, Refusal>, StoreError> {
+    tell: impl FnOnce(&Accepted<'_>) -> T,
+) -> Result<Result<T, Refusal>, StoreError> {
     // Taken first and judged afterwards: whatever the outcome, no second attempt (S-006).
     let Some(grant) = state.tickets.take(&question.ticket).await? else {
         return Ok(Err(UNKNOWN_TICKET));
@@ -132,9 +142,7 @@ async fn take_and_judge(
         person: person.as_deref(),
     };
     match judge(question, known) {
-        Ok(accepted) if remember(state, question, &grant).await? => {
-            Ok(Ok(tell(question, &accepted)))
-        }
+        Ok(accepted) if remember(state, question, &grant).await? => Ok(Ok(tell(&accepted))),
         // What else is wrong with the ticket of an ended session does not matter.
         Err(refusal) if state.sessions.is_live(&grant.login.session).await? => Ok(Err(refusal)),
         _ => Ok(Err(SESSION_ENDED)),
@@ -161,9 +169,7 @@ async fn remember(state: &State, question: &Question, grant: &Grant) -> Result<b
 /// What the service learns (S-066); answers of CAS 1 and 2 carry no attributes.
 fn tell(question: &Question, accepted: &Accepted<'_>) -> Answer {
     let Accepted {
-        grant,
-        service,
-        person,
+        service, person, ..
     } = accepted;
     let endpoint = question.endpoint;
     tracing::info!(user = %person.id, service = %service.id, endpoint_name = endpoint.path(), "ticket accepted");
@@ -172,15 +178,26 @@ fn tell(question: &Question, accepted: &Accepted<'_>) -> Answer {
             user: person.id.clone(),
         });
     }
-    let mut success = SuccessAnswer::new(&person.id);
-    if endpoint == Endpoint::P3ServiceValidate {
-        success = success
-            .authentication_date(grant.login.authenticated())
-            .long_term(false)
-            .from_new_login(grant.fresh)
-            .attributes(service.release(person));
-    }
+    let success = if endpoint == Endpoint::P3ServiceValidate {
+        with_attributes(accepted)
+    } else {
+        SuccessAnswer::new(&person.id)
+    };
     Answer::new(question.format, success.render(question.format))
+}
+
+/// The person with everything that this service is told (R-128, S-066).
+pub(crate) fn with_attributes<'a>(accepted: &Accepted<'a>) -> SuccessAnswer<'a> {
+    let Accepted {
+        grant,
+        service,
+        person,
+    } = accepted;
+    SuccessAnswer::new(&person.id)
+        .authentication_date(grant.login.authenticated())
+        .long_term(false)
+        .from_new_login(grant.fresh)
+        .attributes(service.release(person))
 }
 
 fn refuse(endpoint: Endpoint, format: Format, refusal: Refusal) -> Answer {
