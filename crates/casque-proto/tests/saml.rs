@@ -213,11 +213,8 @@ fn the_written_response_is_the_one_of_the_specification() {
         [
             ("urn:oid:2.5.4.3", vec!["J. <Doe>"]),
             ("memberOf", vec!["staff", "admins"]),
-            (
-                SamlAssertion::METHOD_ATTRIBUTE,
-                vec![SamlAssertion::PASSWORD]
-            ),
-        ]
+        ],
+        "R-255: the method stands in the statement of authentication, and readers take it from there"
     );
 
     let denied = SamlResponse::request_denied("no <artifact>").to_xml(&reply);

@@ -9,6 +9,7 @@ mod house;
 mod login;
 mod logout;
 mod races;
+mod saml;
 mod scenarios;
 mod secrets;
 mod sessions;

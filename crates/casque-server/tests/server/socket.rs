@@ -324,3 +324,28 @@ fn certificates_that_cannot_be_used_name_their_file() {
     std::fs::write(&missing, "nothing").expect("written");
     assert!(Tls::from_pem_files(&missing, &missing).is_err());
 }
+
+#[tokio::test]
+async fn saml_posts_come_in_chunks() {
+    // R-239: .NET clients send no length.
+    let house = House::new();
+    let server = open(&house, None).await;
+    let body = "<Envelope xmlns=\"http://schemas.xmlsoap.org/soap/envelope/\"><Body>\
+        <Request xmlns=\"urn:oasis:names:tc:SAML:1.0:protocol\">\
+        <AssertionArtifact>ST-8Zz1yQGwEFmJf3DDVxQ1cUjBUQ0aZ</AssertionArtifact></Request></Body></Envelope>";
+    let (head, tail) = body.split_at(100);
+    let request = format!(
+        "POST /cas/samlValidate?TARGET=https%3A%2F%2Fapp.example.org%2F HTTP/1.1\r\nHost: cas.example.org\r\n\
+         Transfer-Encoding: chunked\r\nContent-Type: text/xml\r\nConnection: close\r\n\r\n\
+         {:x}\r\n{head}\r\n{:x}\r\n{tail}\r\n0\r\n\r\n",
+        head.len(),
+        tail.len()
+    );
+    let (answer, _) = talk(server.address, request.as_bytes(), false).await;
+    assert!(answer.starts_with("HTTP/1.1 200 "), "{answer}");
+    // It was read to its end and asked about: nobody knows this ticket.
+    assert!(
+        answer.contains("unknown, used before, or too old"),
+        "{answer}"
+    );
+}
