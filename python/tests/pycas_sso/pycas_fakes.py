@@ -103,7 +103,11 @@ class Way:
 
     def ask(self, cas: FakeCas, name: str, *arguments: Any, **options: Any) -> Any:
         """One call on a client of its own."""
-        return self.run(self.create(cas.url, **options), (name, *arguments))[0]
+        return self.ask_at(cas.url, name, *arguments, **options)
+
+    def ask_at(self, provider: str, name: str, *arguments: Any, **options: Any) -> Any:
+        """The same, of any server."""
+        return self.run(self.create(provider, **options), (name, *arguments))[0]
 
 
 def _call(client: CASClientBase, name: str, arguments: tuple[Any, ...]) -> Any:

@@ -21,6 +21,9 @@ from urllib.parse import parse_qs, urlencode, urljoin, urlsplit
 from urllib.request import HTTPCookieProcessor, HTTPRedirectHandler, OpenerDirector, ProxyHandler, build_opener
 
 import pytest
+from pycas_fakes import Way
+
+from pycas_sso.errors import CASServiceAuthenticationFailure
 
 HERE = Path(__file__).parent
 ROOT = HERE.parents[2]
@@ -120,6 +123,30 @@ def test_a_ticket_is_good_once_and_a_wrong_one_never(program: str, demo: dict) -
         assert status == 401
         assert "The ticket provided was not valid" in page
         assert ticket not in page
+
+
+def test_logging_in_without_a_browser(way: Way, demo: dict) -> None:
+    """Every kind of client against a strict server: the form has a token, the ticket is for ``service_url``."""
+    service, callback = "http://localhost:5001/", "http://localhost:5001/login"
+    alice = next(user for user in demo["users"] if user["username"] == "alice")
+    for version in (2, 3):
+        logins = way.run(
+            way.create(demo["cas_url"] + "/", service, callback),
+            ("login", "alice", alice["password"]),
+            ("login", "alice", "wrong"),
+        )
+        assert [data.success for data in logins] == [True, False]
+        named = {"service": service, "version": version}
+        data = way.ask_at(demo["cas_url"], "service_validate", logins[0].ticket, named)
+        assert data.username == "alice"
+    (login, ended) = way.run(
+        way.create(demo["cas_url"], service, callback), ("login", "alice", alice["password"], True), ("logout",)
+    )
+    assert (login.success, ended) == (True, True)
+    # The session has ended, and the ticket with it.
+    with pytest.raises(CASServiceAuthenticationFailure) as caught:
+        way.ask_at(demo["cas_url"], "service_validate", login.ticket, {"service": service})
+    assert caught.value.code == "INVALID_TICKET"
 
 
 class Browser:
