@@ -10,7 +10,6 @@ from collections.abc import Iterable, Mapping
 from contextlib import suppress
 from datetime import datetime
 from typing import TYPE_CHECKING, Any, TypeVar
-from urllib.parse import urlencode, urlsplit, urlunsplit
 
 from ..errors import (
     CASConfigurationWarning,
@@ -21,6 +20,7 @@ from ..errors import (
 )
 from ..schemas import CASLoginData, CASLogoutData, CASProxyData, CASServiceValidateData
 from . import answers
+from .addresses import Addresses, split_provider
 from .answers import Answer, ticket_from_url
 from .wire import Reply, Send
 
@@ -52,7 +52,7 @@ _SAML_HEADERS = {
 }
 
 
-class CASClientBase:
+class CASClientBase(Addresses):
     """A client for one CAS server and one service.
 
     ``CASClient.create()`` makes the right subclass. Every method that asks the server exists twice, ``validate()``
@@ -77,7 +77,6 @@ class CASClientBase:
 
     provider: str
     service_url: str
-    callback_url: str
     is_async: bool
 
     def __init__(
@@ -104,7 +103,7 @@ class CASClientBase:
             None if allowed_proxy_chains is None else [list(chain) for chain in allowed_proxy_chains]
         )
         self.pgt_store = pgt_store
-        self._base, self._base_query = _split_provider(provider)
+        self._base, self._base_query = split_provider(provider)
         self._options = {}
         self._tickets_of_login: dict[str, str] = {}
         self._login_cookies: set[tuple[str, str]] = set()
@@ -184,64 +183,6 @@ class CASClientBase:
         # Not the query: it holds the ticket.
         logger.debug("[pycas-sso][%s] %d %s %s", send.what, reply.status, send.method, send.url.partition("?")[0])
         return reply
-
-    # Addresses
-
-    def _url(self, path: str, parameters: Mapping[str, Any]) -> str:
-        query = "&".join(part for part in (self._base_query, urlencode(parameters)) if part)
-        return f"{self._base}{path}?{query}" if query else f"{self._base}{path}"
-
-    def login_form_url(self, gateway: bool = False, renew: bool = False, use_post: bool = False) -> str:
-        """Where to send the user to log in.
-
-        Args:
-            gateway: do not ask for a password; come back without a ticket if nobody is logged in. Left out where
-                ``renew`` is set, as the two contradict each other (specification §2.1.1).
-            renew: ask for the password even if the user is logged in. Give ``renew`` to the validation as well, or
-                to ``create()``, or a user can leave it out.
-            use_post: let the server send the ticket by ``POST``.
-        """
-        renew = renew or self.renew
-        parameters = {"service": self.callback_url}
-        if gateway and (self._as_before or not renew):
-            parameters["gateway"] = "true"
-        if renew:
-            parameters["renew"] = "true"
-        if use_post:
-            parameters["method"] = "POST"
-        return self._url("/login", parameters)
-
-    def login_url(self, **kwargs: Any) -> str:
-        """``/login`` with these parameters. It should be given ``service``."""
-        return self._url("/login", kwargs)
-
-    def logout_url(self, **kwargs: Any) -> str:
-        """``/logout`` with these parameters: where to send the user to end the session at the server."""
-        return self._url("/logout", kwargs)
-
-    def validate_url(self, **kwargs: Any) -> str:
-        """``/validate`` of CAS 1 with these parameters."""
-        return self._url("/validate", kwargs)
-
-    def service_validate_url(self, version: int | str = 2, **kwargs: Any) -> str:
-        """``/serviceValidate``, or ``/p3/serviceValidate`` for version 3, with these parameters."""
-        return self._url(f"{_versioned(version)}/serviceValidate", kwargs)
-
-    def proxy_validate_url(self, version: int | str = 2, **kwargs: Any) -> str:
-        """``/proxyValidate``, or ``/p3/proxyValidate`` for version 3, with these parameters."""
-        return self._url(f"{_versioned(version)}/proxyValidate", kwargs)
-
-    def proxy_url(self, **kwargs: Any) -> str:
-        """``/proxy`` with these parameters."""
-        return self._url("/proxy", kwargs)
-
-    def saml_validate_url(self, **kwargs: Any) -> str:
-        """``/samlValidate`` with these parameters."""
-        return self._url("/samlValidate", kwargs)
-
-    def ticket_from_url(self, url: str) -> str:
-        """The ticket in the query of ``url``; an empty string if there is none, or more than one."""
-        return ticket_from_url(url)
 
     # The service of a ticket
 
@@ -678,14 +619,6 @@ def _given(service: str | None) -> dict[str, str]:
     return {} if service is None else {"service": service}
 
 
-def _versioned(version: int | str) -> str:
-    if str(version) == "3":
-        return "/p3"
-    if str(version) == "2":
-        return ""
-    raise CASUsageError(f"version is {version!r}; it can be 2 or 3.")
-
-
 def _validate_with(keyword: str | None) -> tuple[str, bool]:
     """What to validate with, and whether the environment asks for PyCAS-SSO's ways."""
     if keyword is not None:
@@ -695,13 +628,6 @@ def _validate_with(keyword: str | None) -> tuple[str, bool]:
     if value not in _VALIDATE_WITH:
         raise CASUsageError(f"{source} is {value!r}; it can be 'callback_url' (the default) or 'service_url'.")
     return value, keyword is None and value == "service_url"
-
-
-def _split_provider(provider: str) -> tuple[str, str]:
-    parts = urlsplit(provider)
-    if parts.fragment:
-        raise CASUsageError("provider has a fragment (#): give the base URL of the CAS server.")
-    return urlunsplit((parts.scheme, parts.netloc, parts.path.rstrip("/"), "", "")), parts.query
 
 
 def _outside() -> int:
