@@ -118,6 +118,9 @@ impl Attributes {
         if let Some(place) = self.place(name.as_ref()) {
             return place;
         }
+        if self.entries.is_empty() {
+            self.entries.reserve(FEW_NAMES);
+        }
         self.entries.push((name.into(), Vec::new()));
         self.index();
         self.entries.len() - 1

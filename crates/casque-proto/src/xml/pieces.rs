@@ -70,7 +70,8 @@ pub(super) fn split_name(
 
 /// A name without a colon.
 pub(super) fn is_name(text: &str) -> bool {
-    text.starts_with(is_name_start) && text.chars().all(is_name_char)
+    let plain = |byte: u8| byte.is_ascii_alphanumeric() || matches!(byte, b'_' | b'-' | b'.');
+    text.starts_with(is_name_start) && (text.bytes().all(plain) || text.chars().all(is_name_char))
 }
 
 /// Where the first character stands that XML cannot carry, or the length.

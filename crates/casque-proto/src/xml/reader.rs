@@ -115,7 +115,11 @@ impl<'a> Reader<'a> {
     /// Text between children, comments and processing instructions are passed over.
     pub(crate) fn child(&mut self) -> Result<Option<Element<'a>>, ReadError> {
         loop {
-            match self.token()? {
+            // Blanks between elements are most of the tokens of an indented document.
+            self.skip_blanks(true);
+            let token = self.token();
+            self.skip_blanks(false);
+            match token? {
                 Token::Start(element) => return Ok(Some(element)),
                 Token::End => return Ok(None),
                 Token::Text(_) | Token::Other => {}
@@ -260,7 +264,10 @@ impl<'a> Reader<'a> {
     fn token(&mut self) -> Result<Token<'a>, ReadError> {
         let start = self.at();
         let event = self.event()?;
-        let raw = &self.text[start..self.at()];
+        let mut raw = &self.text[start..self.at()];
+        if self.skips_blanks() {
+            raw = raw.trim_start_matches(is_xml_blank);
+        }
         match event {
             Event::Start(tag) => {
                 let (name, attributes) = raw[1..=tag.len()].split_at(tag.name().0.len());
@@ -290,24 +297,41 @@ impl<'a> Reader<'a> {
     }
 
     /// The next event of quick-xml, every character in it legal, no document type among them.
-    #[inline]
+    #[expect(
+        clippy::inline_always,
+        reason = "an event is large, and moving it takes longer than finding it"
+    )]
+    #[inline(always)]
     fn event(&mut self) -> Result<Event<'a>, ReadError> {
-        let next = self.text[self.at()..].get(..DOCTYPE.len());
-        if next.is_some_and(|next| next.eq_ignore_ascii_case(DOCTYPE)) {
+        let mut rest = &self.text.as_bytes()[self.at()..];
+        if self.skips_blanks() {
+            rest = rest.trim_ascii_start();
+        }
+        if rest.starts_with(b"<!")
+            && rest
+                .get(..DOCTYPE.len())
+                .is_some_and(|next| next.eq_ignore_ascii_case(DOCTYPE.as_bytes()))
+        {
             return Err(self.error(ErrorClass::ForbiddenXml, "a document type declaration"));
         }
-        let event = self.events.read_event().map_err(|error| {
-            self.malformed(match error {
-                Error::IllFormed(IllFormedError::DoubleHyphenInComment) => "\"--\" in a comment",
-                Error::IllFormed(IllFormedError::UnclosedReference) => "a reference without an end",
-                Error::IllFormed(_) => "an end tag that does not match",
-                _ => "bad markup, or markup without an end",
-            })
-        })?;
+        let event = match self.events.read_event() {
+            Ok(event) => event,
+            Err(error) => return Err(self.ill_formed(&error)),
+        };
         if self.at() > self.first_illegal {
             return Err(self.malformed("a character that XML cannot carry"));
         }
         Ok(event)
+    }
+
+    #[cold]
+    fn ill_formed(&self, error: &Error) -> ReadError {
+        self.malformed(match error {
+            Error::IllFormed(IllFormedError::DoubleHyphenInComment) => "\"--\" in a comment",
+            Error::IllFormed(IllFormedError::UnclosedReference) => "a reference without an end",
+            Error::IllFormed(_) => "an end tag that does not match",
+            _ => "bad markup, or markup without an end",
+        })
     }
 
     fn instruction(&self, target: &str) -> Result<Token<'a>, ReadError> {
@@ -321,6 +345,8 @@ impl<'a> Reader<'a> {
     /// Text up to the next `<`, references expanded and line ends made LF.
     fn character_data(&mut self, first: &Event<'a>) -> Result<Cow<'a, str>, ReadError> {
         let mut text = self.piece(first)?;
+        // After a reference, blanks are not between elements, but text.
+        self.skip_blanks(false);
         while !matches!(self.text.as_bytes().get(self.at()), Some(b'<') | None) {
             let next = self.event()?;
             append(&mut text, self.piece(&next)?);
@@ -330,7 +356,10 @@ impl<'a> Reader<'a> {
 
     fn piece(&self, event: &Event<'a>) -> Result<Cow<'a, str>, ReadError> {
         match event {
-            Event::Text(text) if !text.contains("]]>") => Ok(text.xml10_content()),
+            // Looking for one byte first is quicker by far.
+            Event::Text(text) if !(text.as_bytes().contains(&b']') && text.contains("]]>")) => {
+                Ok(text.xml10_content())
+            }
             Event::GeneralRef(reference) => {
                 pieces::referenced(reference).map_err(|what| self.malformed(what))
             }
@@ -422,6 +451,15 @@ impl<'a> Reader<'a> {
             }
             ResolveResult::Unknown(_) => Err(self.malformed("an undeclared namespace prefix")),
         }
+    }
+
+    /// Whether blanks before the next token are no token of their own.
+    fn skip_blanks(&mut self, on: bool) {
+        self.events.config_mut().trim_text_start = on;
+    }
+
+    fn skips_blanks(&self) -> bool {
+        self.events.config().trim_text_start
     }
 
     fn depth(&self) -> usize {

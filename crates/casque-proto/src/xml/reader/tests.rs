@@ -29,6 +29,62 @@ fn class(text: &str) -> Result<(), ErrorClass> {
     walk(text, &ReadOptions::default()).map(drop)
 }
 
+/// Elements only, by `child`, which passes over what stands between them.
+fn walk_children(text: &str) -> Result<Vec<Seen>, ErrorClass> {
+    fn inside(reader: &mut Reader<'_>, seen: &mut Vec<Seen>) -> Result<(), ReadError> {
+        while let Some(element) = reader.child()? {
+            seen.push(Seen::Start(format!(
+                "{:?}:{}",
+                element.namespace, element.local
+            )));
+            inside(reader, seen)?;
+        }
+        seen.push(Seen::End);
+        Ok(())
+    }
+    let mut seen = Vec::new();
+    let mut read = || {
+        let mut reader = Reader::new(text, &ReadOptions::default())?;
+        let root = reader.root()?;
+        seen.push(Seen::Start(format!("{:?}:{}", root.namespace, root.local)));
+        inside(&mut reader, &mut seen)?;
+        reader.finish()
+    };
+    read().map_err(|error| error.class())?;
+    Ok(seen)
+}
+
+/// What `walk_children` must see.
+fn walk_elements(text: &str) -> Result<Vec<Seen>, ErrorClass> {
+    let mut seen = walk(text, &ReadOptions::default())?;
+    seen.retain(|seen| matches!(seen, Seen::Start(_) | Seen::End));
+    Ok(seen)
+}
+
+#[test]
+fn between_elements_only_blanks_are_passed_over_unseen() {
+    for text in [
+        "<a> \n<b/>\t<c> </c>\r\n</a> ",
+        "<a> x <b/> &amp; <c/> &lt;&#32; y </a>",
+        "<a> <!-- x --> <b/> <?p x?> </a>",
+        "<a> <![CDATA[ ]]> <b d = '1' /> </a>",
+        "<a> <!DOCTYPE b> </a>",
+        "<a>\n<!doctype b></a>",
+        "<a> ]]> <b/></a>",
+        "<a> &x; <b/></a>",
+        "<a> \u{1} <b/></a>",
+        "<a> </b></a>",
+        "<a> ",
+        "<a> <b c='1' c='2'/></a>",
+    ] {
+        assert_eq!(walk_children(text), walk_elements(text), "{text:?}");
+    }
+    assert_eq!(
+        walk_children("<a> <!DOCTYPE b> </a>"),
+        Err(ErrorClass::ForbiddenXml)
+    );
+}
+
 #[test]
 fn tokens_come_in_order() {
     let seen = walk(
@@ -331,6 +387,12 @@ fn a_value_is_text_and_nothing_else() {
 
 proptest::proptest! {
     #![proptest_config(proptest::prelude::ProptestConfig::with_cases(3_000))]
+
+    #[test]
+    fn children_are_the_elements_among_the_tokens(pieces in proptest::collection::vec(proptest::sample::select(PIECES), 1..14)) {
+        let text = format!("<a xmlns:p='u'>{}</a>", pieces.concat());
+        proptest::prop_assert_eq!(walk_children(&text), walk_elements(&text), "{:?}", text);
+    }
 
     #[test]
     fn nothing_is_read_that_an_independent_parser_refuses(wrapped: bool, pieces in proptest::collection::vec(proptest::sample::select(PIECES), 1..14)) {
