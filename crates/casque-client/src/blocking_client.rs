@@ -5,7 +5,10 @@ use std::sync::Arc;
 use std::sync::mpsc::{RecvTimeoutError, sync_channel};
 use std::time::Duration;
 
-use casque_proto::{Assertion, CasBase, LoginOptions, ServiceTicket, ServiceUrl};
+use casque_proto::{
+    Assertion, CasBase, LoginOptions, PgtUrl, ProxyGrantingTicket, ProxyTicket, ServiceTicket,
+    ServiceUrl,
+};
 use tokio::runtime::Runtime;
 
 use crate::builder::ClientBuilder;
@@ -71,6 +74,20 @@ impl Client {
         }
     }
 
+    /// The same client, whose validations ask for a proxy-granting ticket to be sent to `pgt_url`.
+    ///
+    /// See [`Client::with_pgt_url`](crate::Client::with_pgt_url).
+    ///
+    /// # Errors
+    ///
+    /// [`ClientError::Misuse`] for a client that speaks CAS 1, which knows no proxies.
+    pub fn with_pgt_url(&self, pgt_url: PgtUrl) -> Result<Self, ClientError> {
+        Ok(Self {
+            inner: self.inner.with_pgt_url(pgt_url)?,
+            ..self.clone()
+        })
+    }
+
     /// The base URL of the server.
     pub fn base(&self) -> &CasBase {
         self.inner.base()
@@ -98,12 +115,36 @@ impl Client {
         ticket: &ServiceTicket,
         service: &ServiceUrl,
     ) -> Result<Assertion, ClientError> {
-        let (give, take) = sync_channel(1);
         let client = self.inner.clone();
         let (ticket, service) = (ticket.clone(), service.clone());
+        self.wait(async move { client.validate(&ticket, &service).await })
+    }
+
+    /// Asks for a ticket with which to call another application as the user.
+    ///
+    /// See [`Client::proxy_ticket`](crate::Client::proxy_ticket).
+    ///
+    /// # Errors
+    ///
+    /// See [`ClientError`].
+    pub fn proxy_ticket(
+        &self,
+        pgt: &ProxyGrantingTicket,
+        target_service: &ServiceUrl,
+    ) -> Result<ProxyTicket, ClientError> {
+        let client = self.inner.clone();
+        let (pgt, target) = (pgt.clone(), target_service.clone());
+        self.wait(async move { client.proxy_ticket(&pgt, &target).await })
+    }
+
+    fn wait<T: Send + 'static>(
+        &self,
+        answer: impl Future<Output = Result<T, ClientError>> + Send + 'static,
+    ) -> Result<T, ClientError> {
+        let (give, take) = sync_channel(1);
         self.network.spawn(async move {
             // Nobody waits any more where this fails.
-            let _ = give.send(client.validate(&ticket, &service).await);
+            let _ = give.send(answer.await);
         });
         // The async client keeps its own timeout. This one is for a process that was forked, whose child has no such thread.
         take.recv_timeout(self.patience).unwrap_or_else(|error| {

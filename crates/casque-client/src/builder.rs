@@ -5,9 +5,12 @@ use std::marker::PhantomData;
 use std::path::PathBuf;
 use std::time::Duration;
 
-use casque_proto::{CasBase, Format, Limits, ReadOptions, Tolerance, ValidateEndpoint};
+use casque_proto::{
+    CasBase, Format, Limits, PgtUrl, ReadOptions, ServiceRule, Tolerance, ValidateEndpoint,
+};
 use url::Url;
 
+use crate::client::NO_PROXIES;
 use crate::exchange::Exchange;
 use crate::transport::Http;
 use crate::{Client, ClientError, blocking, tls};
@@ -26,12 +29,16 @@ pub enum Protocol {
 }
 
 impl Protocol {
-    fn endpoint(self) -> ValidateEndpoint {
-        match self {
-            Self::Cas1 => ValidateEndpoint::Cas1,
-            Self::Cas2 => ValidateEndpoint::Cas2,
-            Self::Cas3 => ValidateEndpoint::Cas3,
-        }
+    /// `None` for proxies in CAS 1.
+    fn endpoint(self, proxies: bool) -> Option<ValidateEndpoint> {
+        Some(match (self, proxies) {
+            (Self::Cas1, false) => ValidateEndpoint::Cas1,
+            (Self::Cas1, true) => return None,
+            (Self::Cas2, false) => ValidateEndpoint::Cas2,
+            (Self::Cas2, true) => ValidateEndpoint::Cas2Proxy,
+            (Self::Cas3, false) => ValidateEndpoint::Cas3,
+            (Self::Cas3, true) => ValidateEndpoint::Cas3Proxy,
+        })
     }
 }
 
@@ -63,6 +70,8 @@ pub struct ClientBuilder<C = Client> {
     extra_roots: Vec<PathBuf>,
     plain_http: PlainHttp,
     tolerances: Vec<Tolerance>,
+    pgt_url: Option<PgtUrl>,
+    proxy_chains: Vec<ProxyChain>,
     builds: PhantomData<fn() -> C>,
 }
 
@@ -72,6 +81,14 @@ enum PlainHttp {
     Nobody,
     Loopback,
     Host(String),
+}
+
+/// Through whom a user may come.
+#[derive(Clone, Debug)]
+enum ProxyChain {
+    Exact(Vec<String>),
+    Matching(Vec<ServiceRule>),
+    Any,
 }
 
 impl<C> ClientBuilder<C> {
@@ -87,6 +104,8 @@ impl<C> ClientBuilder<C> {
             extra_roots: Vec::new(),
             plain_http: PlainHttp::Nobody,
             tolerances: Vec::new(),
+            pgt_url: None,
+            proxy_chains: Vec::new(),
             builds: PhantomData,
         }
     }
@@ -163,6 +182,63 @@ impl<C> ClientBuilder<C> {
         self
     }
 
+    /// Asks at each validation for a proxy-granting ticket, with which to call other applications as the user.
+    ///
+    /// The server sends it to this address, before it answers the validation, in a request of its own with `pgtIou` and
+    /// `pgtId`; the answer then names the same `pgtIou`: see [`Assertion::proxy_granting_ticket_iou`]. Where the address
+    /// cannot be called, or the server does not let this service act as a proxy, the validation fails or names none (R-199).
+    /// With the ticket, ask for [`proxy_ticket`](Client::proxy_ticket)s.
+    ///
+    /// [`Assertion::proxy_granting_ticket_iou`]: casque_proto::Assertion::proxy_granting_ticket_iou
+    pub fn pgt_url(mut self, pgt_url: PgtUrl) -> Self {
+        self.pgt_url = Some(pgt_url);
+        self
+    }
+
+    /// Accepts users who come through exactly these proxies, the most recent first; call it again for more chains.
+    ///
+    /// Proxies are named by their `pgt_url`. With any chain allowed, tickets are validated at `/proxyValidate` or
+    /// `/p3/proxyValidate`, which take proxy tickets and ordinary ones. Default: nobody through any proxy (R-210, S-014).
+    ///
+    /// ```no_run
+    /// # use casque_client::Client;
+    /// let cas = Client::builder("https://cas.example.org/cas")
+    ///     .allow_proxy_chain(["https://portal.example.org/cas/pgt"])
+    ///     .build()?;
+    /// # Ok::<(), casque_client::ClientError>(())
+    /// ```
+    pub fn allow_proxy_chain<I>(mut self, chain: I) -> Self
+    where
+        I: IntoIterator,
+        I::Item: Into<String>,
+    {
+        let urls = chain.into_iter().map(Into::into).collect();
+        self.proxy_chains.push(ProxyChain::Exact(urls));
+        self
+    }
+
+    /// As [`allow_proxy_chain`](Self::allow_proxy_chain), with a rule for each proxy in place of its exact URL, as for a
+    /// portal on several hosts.
+    pub fn allow_proxy_chain_matching(
+        mut self,
+        chain: impl IntoIterator<Item = ServiceRule>,
+    ) -> Self {
+        let rules = chain.into_iter().collect();
+        self.proxy_chains.push(ProxyChain::Matching(rules));
+        self
+    }
+
+    /// Accepts users whatever proxies they come through.
+    ///
+    /// # Security
+    ///
+    /// Judge [`Assertion::proxies`](casque_proto::Assertion::proxies) yourself then: every application that may act as a
+    /// proxy at the CAS server can come as any user who has logged in there (S-014).
+    pub fn allow_any_proxy_chain(mut self) -> Self {
+        self.proxy_chains.push(ProxyChain::Any);
+        self
+    }
+
     fn parts(self) -> Result<(Exchange, Http, Duration), ClientError> {
         let base = self.base()?;
         for (setting, value) in [
@@ -198,17 +274,32 @@ impl<C> ClientBuilder<C> {
         )?;
         let mut limits = Limits::default();
         limits.bytes = self.max_body;
-        let options = self.tolerances.iter().fold(
+        let mut options = self.tolerances.iter().fold(
             ReadOptions::default().limits(limits),
             |options, tolerance| options.with_tolerance(*tolerance),
         );
+        let Some(endpoint) = self.protocol.endpoint(!self.proxy_chains.is_empty()) else {
+            return Err(ClientError::misuse("allow_proxy_chain", NO_PROXIES));
+        };
+        if self.pgt_url.is_some() && self.protocol == Protocol::Cas1 {
+            return Err(ClientError::misuse("pgt_url", NO_PROXIES));
+        }
+        for chain in self.proxy_chains {
+            options = match chain {
+                ProxyChain::Exact(urls) if urls.is_empty() => return Err(no_proxy_named()),
+                ProxyChain::Matching(rules) if rules.is_empty() => return Err(no_proxy_named()),
+                ProxyChain::Exact(urls) => options.allow_proxy_chain(urls),
+                ProxyChain::Matching(rules) => options.allow_proxy_chain_matching(rules),
+                ProxyChain::Any => options.allow_any_proxy_chain(),
+            };
+        }
         let format = if self.protocol == Protocol::Cas1 {
             None
         } else {
             self.format
         };
         Ok((
-            Exchange::new(base, self.protocol.endpoint(), format, self.renew, options),
+            Exchange::new(base, endpoint, format, self.renew, self.pgt_url, options),
             http,
             self.timeout,
         ))
@@ -287,8 +378,17 @@ impl<C> fmt::Debug for ClientBuilder<C> {
             .field("extra_roots", &self.extra_roots)
             .field("plain_http", &self.plain_http)
             .field("tolerances", &self.tolerances)
+            .field("pgt_url", &self.pgt_url)
+            .field("proxy_chains", &self.proxy_chains)
             .finish_non_exhaustive()
     }
+}
+
+fn no_proxy_named() -> ClientError {
+    ClientError::misuse(
+        "allow_proxy_chain",
+        "a chain needs a proxy; who comes through none is always accepted",
+    )
 }
 
 fn host_of(base: &CasBase) -> Option<String> {

@@ -3,7 +3,10 @@
 use std::fmt;
 use std::sync::Arc;
 
-use casque_proto::{Assertion, CasBase, LoginOptions, ServiceTicket, ServiceUrl};
+use casque_proto::{
+    Assertion, CasBase, LoginOptions, PgtUrl, ProxyGrantingTicket, ProxyRequest, ProxyTicket,
+    ServiceTicket, ServiceUrl,
+};
 
 use crate::ClientError;
 use crate::builder::ClientBuilder;
@@ -44,6 +47,24 @@ impl Client {
             exchange: Arc::new(self.exchange.renewing()),
             http: self.http.clone(),
         }
+    }
+
+    /// The same client, whose validations ask for a proxy-granting ticket to be sent to `pgt_url`.
+    ///
+    /// See [`ClientBuilder::pgt_url`]: this is for an application with several addresses of its own.
+    ///
+    /// # Errors
+    ///
+    /// [`ClientError::Misuse`] for a client that speaks CAS 1, which knows no proxies.
+    pub fn with_pgt_url(&self, pgt_url: PgtUrl) -> Result<Self, ClientError> {
+        let exchange = self
+            .exchange
+            .with_pgt_url(pgt_url)
+            .ok_or_else(|| ClientError::misuse("pgt_url", NO_PROXIES))?;
+        Ok(Self {
+            exchange: Arc::new(exchange),
+            http: self.http.clone(),
+        })
     }
 
     /// The base URL of the server.
@@ -90,9 +111,10 @@ impl Client {
         ticket: &ServiceTicket,
         service: &ServiceUrl,
     ) -> Result<Assertion, ClientError> {
-        let request = self.exchange.request(ticket, service);
+        let validate = self.exchange.validation(ticket, service);
+        let request = validate.request(self.exchange.base());
         let outcome = match self.http.send(request).await {
-            Ok(answer) => self.exchange.judge(&answer, ticket),
+            Ok(answer) => self.exchange.judge(&validate, &answer, ticket),
             Err(error) => Err(error),
         };
         match &outcome {
@@ -105,7 +127,56 @@ impl Client {
         }
         outcome
     }
+
+    /// Asks for a ticket with which to call another application as the user (R-204).
+    ///
+    /// The proxy-granting ticket came to the address given as [`pgt_url`](ClientBuilder::pgt_url) when the user logged in.
+    /// Call the other application at `target_service` with the ticket, once and soon: see [`ServiceUrl::with_ticket`]. A
+    /// proxy-granting ticket can be used again until the user's session at the CAS server ends (R-206).
+    ///
+    /// ```no_run
+    /// # use casque_client::{Client, ProxyGrantingTicket, ServiceUrl};
+    /// # async fn example(cas: Client, pgt: ProxyGrantingTicket) -> Result<(), Box<dyn std::error::Error>> {
+    /// let target = ServiceUrl::parse("https://data.example.org/api/marks?year=2026")?;
+    /// let ticket = cas.proxy_ticket(&pgt, &target).await?;
+    /// let _call = target.with_ticket("ticket", &ticket.into()); // …/api/marks?year=2026&ticket=PT-…
+    /// # Ok(())
+    /// # }
+    /// ```
+    ///
+    /// # Errors
+    ///
+    /// See [`ClientError`]: [`Refused`](ClientError::Refused) where the proxy-granting ticket has ended or the target is not
+    /// to be called by this application.
+    ///
+    /// # Cancel safety
+    ///
+    /// A future that is dropped leaves nothing behind but a proxy ticket that nobody knows.
+    pub async fn proxy_ticket(
+        &self,
+        pgt: &ProxyGrantingTicket,
+        target_service: &ServiceUrl,
+    ) -> Result<ProxyTicket, ClientError> {
+        let proxy = ProxyRequest::new(pgt, target_service);
+        let request = proxy.request(self.exchange.base());
+        let outcome = match self.http.send(request).await {
+            Ok(answer) => self.exchange.judge_proxy(&proxy, &answer, pgt),
+            Err(error) => Err(error),
+        };
+        match &outcome {
+            Ok(_) => tracing::debug!("the CAS server gave a proxy ticket"),
+            Err(error) => tracing::debug!(
+                outcome = error.label(),
+                status = error.status(),
+                "no proxy ticket was given"
+            ),
+        }
+        outcome
+    }
 }
+
+/// Why CAS 1 and proxying do not go together.
+pub(crate) const NO_PROXIES: &str = "CAS 1 knows no proxies; use CAS 2 or 3";
 
 impl fmt::Debug for Client {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {

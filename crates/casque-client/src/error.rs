@@ -154,7 +154,9 @@ impl Distrust {
             Self::Certificate => {
                 "; if the server uses your institution's own authority, give its root certificate with extra_roots_file"
             }
-            Self::Proxy => "; this client accepts nobody through a proxy",
+            Self::Proxy => {
+                "; only those proxies are accepted whose chain is allowed with allow_proxy_chain"
+            }
         }
     }
 }
@@ -215,8 +217,9 @@ fn advice_of_code(code: Option<&FailureCode>) -> &'static str {
              for character, so build one ServiceUrl and use it for both"
         }
         Some(FailureCode::InvalidTicket) => {
-            "; a ticket is good once and for seconds: begin a new login (a page that was loaded again, a second worker \
-             validating the same ticket, and clocks far apart are the usual causes)"
+            "; a ticket is good once and for seconds, a proxy-granting one until the session at the CAS server ends: begin \
+             a new login (a page that was loaded again, a second worker validating the same ticket, and clocks far apart \
+             are the usual causes)"
         }
         Some(FailureCode::InvalidTicketSpec) => {
             "; the server does not take this kind of ticket: begin a new login"
@@ -229,6 +232,9 @@ fn advice_of_code(code: Option<&FailureCode>) -> &'static str {
         }
         Some(FailureCode::UnauthorizedServiceProxy | FailureCode::InvalidProxyCallback) => {
             "; the server does not let this service act as a proxy: ask its operator"
+        }
+        Some(FailureCode::BadPgt) => {
+            "; the proxy-granting ticket has ended with the session at the CAS server: begin a new login"
         }
         Some(FailureCode::InternalError) => "; the fault is on the server: see its log",
         _ => "",

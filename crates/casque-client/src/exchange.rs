@@ -1,12 +1,13 @@
-//! A validation without its I/O: the request to send, and what its answer means.
+//! A validation and a request for a proxy ticket without their I/O: what to send, and what the answer means.
 
 use bytes::Bytes;
 use casque_proto::redact::redact;
 use casque_proto::{
-    Assertion, Cas1Response, CasBase, Endpoint, ErrorClass, FailureCode, Format, LoginOptions,
-    ReadError, ReadOptions, ServiceResponse, ServiceTicket, ServiceUrl, Validate, ValidateEndpoint,
+    Assertion, CasBase, Endpoint, ErrorClass, Failure, FailureCode, Format, LoginOptions, PgtUrl,
+    ProxyGrantingTicket, ProxyRequest, ProxyResponse, ProxyTicket, ReadError, ReadOptions,
+    ServiceResponse, ServiceTicket, ServiceUrl, Validate, ValidateEndpoint,
 };
-use http::{Request, StatusCode};
+use http::StatusCode;
 use url::Url;
 
 use crate::text::one_line;
@@ -28,6 +29,7 @@ pub(crate) struct Exchange {
     endpoint: ValidateEndpoint,
     format: Option<Format>,
     renew: bool,
+    pgt_url: Option<PgtUrl>,
     options: ReadOptions,
 }
 
@@ -37,6 +39,7 @@ impl Exchange {
         endpoint: ValidateEndpoint,
         format: Option<Format>,
         renew: bool,
+        pgt_url: Option<PgtUrl>,
         options: ReadOptions,
     ) -> Self {
         Self {
@@ -44,6 +47,7 @@ impl Exchange {
             endpoint,
             format,
             renew,
+            pgt_url,
             options,
         }
     }
@@ -55,6 +59,14 @@ impl Exchange {
         }
     }
 
+    /// `None` for CAS 1, which knows no proxies.
+    pub(crate) fn with_pgt_url(&self, pgt_url: PgtUrl) -> Option<Self> {
+        (self.endpoint != ValidateEndpoint::Cas1).then(|| Self {
+            pgt_url: Some(pgt_url),
+            ..self.clone()
+        })
+    }
+
     pub(crate) fn base(&self) -> &CasBase {
         &self.base
     }
@@ -64,50 +76,94 @@ impl Exchange {
             .login_url(service, &options.renew(self.renew || options.renew))
     }
 
-    pub(crate) fn request(&self, ticket: &ServiceTicket, service: &ServiceUrl) -> Request<Bytes> {
-        let validate = Validate::new(service, ticket)
+    pub(crate) fn validation(&self, ticket: &ServiceTicket, service: &ServiceUrl) -> Validate {
+        let mut validate = Validate::new(service, ticket)
             .endpoint(self.endpoint)
             .renew(self.renew);
-        match self.format {
-            Some(format) => validate.format(format).request(&self.base),
-            None => validate.request(&self.base),
+        if let Some(format) = self.format {
+            validate = validate.format(format);
+        }
+        match &self.pgt_url {
+            Some(pgt_url) => validate.pgt_url(pgt_url.clone()),
+            None => validate,
         }
     }
 
     /// What an answer means. It says "user" only for a success under a 2xx status (R-171, SC-029).
     pub(crate) fn judge(
         &self,
+        validate: &Validate,
         answer: &Answer,
         ticket: &ServiceTicket,
     ) -> Result<Assertion, ClientError> {
+        let judge = self.judgement(answer, ticket.secret())?;
+        match validate.parse(judge.status, &answer.body, &self.options) {
+            Ok(ServiceResponse::Success(assertion)) => Ok(assertion),
+            Ok(ServiceResponse::Failure(failure)) => Err(judge.refused(&failure)),
+            Err(error) => Err(judge.unreadable(&error)),
+        }
+    }
+
+    /// What an answer to a request for a proxy ticket means.
+    pub(crate) fn judge_proxy(
+        &self,
+        request: &ProxyRequest,
+        answer: &Answer,
+        pgt: &ProxyGrantingTicket,
+    ) -> Result<ProxyTicket, ClientError> {
+        let judge = self.judgement(answer, pgt.secret())?;
+        match request.parse(judge.status, &answer.body, &self.options) {
+            Ok(ProxyResponse::Success(ticket)) => Ok(ticket),
+            Ok(ProxyResponse::Failure(failure)) => Err(judge.refused(&failure)),
+            Err(error) => Err(judge.unreadable(&error)),
+        }
+    }
+
+    fn judgement<'a>(
+        &self,
+        answer: &Answer,
+        secret: &'a str,
+    ) -> Result<Judgement<'a>, ClientError> {
         let status = answer.status.as_u16();
         if answer.status.is_redirection() {
             return Err(ClientError::Malformed {
                 class: ErrorClass::UnexpectedStatus,
                 status,
-                detail: redirect_detail(answer.location.as_deref(), &self.base, ticket),
+                detail: redirect_detail(answer.location.as_deref(), &self.base, secret),
             });
         }
-        let options = self.options.clone().status(status);
-        let refused = |code, description: &str| ClientError::Refused {
-            code,
-            message: show(description, ticket),
-            status,
-        };
-        if self.endpoint == ValidateEndpoint::Cas1 {
-            return match Cas1Response::parse(&answer.body, &options) {
-                Ok(Cas1Response::Success { user }) => Ok(Assertion::builder(user).build()),
-                Ok(Cas1Response::Failure) => Err(refused(None, "")),
-                Err(error) => Err(unreadable(&error, status, ticket)),
-            };
+        Ok(Judgement { status, secret })
+    }
+}
+
+/// What of an answer goes into an error, without the ticket that was sent.
+struct Judgement<'a> {
+    status: u16,
+    secret: &'a str,
+}
+
+impl Judgement<'_> {
+    fn refused(&self, failure: &Failure) -> ClientError {
+        ClientError::Refused {
+            code: failure.code().map(|code| show_code(code, self.secret)),
+            message: show(failure.description(), self.secret),
+            status: self.status,
         }
-        match ServiceResponse::parse(&answer.body, &options) {
-            Ok(ServiceResponse::Success(assertion)) => Ok(assertion),
-            Ok(ServiceResponse::Failure(failure)) => Err(refused(
-                failure.code().map(|code| show_code(code, ticket)),
-                failure.description(),
-            )),
-            Err(error) => Err(unreadable(&error, status, ticket)),
+    }
+
+    fn unreadable(&self, error: &ReadError) -> ClientError {
+        let detail = show(error.detail(), self.secret);
+        match error.class() {
+            ErrorClass::ProxyNotAllowed => ClientError::Untrusted {
+                distrust: Distrust::Proxy,
+                detail,
+                status: Some(self.status),
+            },
+            class => ClientError::Malformed {
+                class,
+                status: self.status,
+                detail,
+            },
         }
     }
 }
@@ -121,25 +177,9 @@ pub(crate) fn too_large(status: StatusCode, limit: usize) -> ClientError {
     }
 }
 
-fn unreadable(error: &ReadError, status: u16, ticket: &ServiceTicket) -> ClientError {
-    let detail = show(error.detail(), ticket);
-    match error.class() {
-        ErrorClass::ProxyNotAllowed => ClientError::Untrusted {
-            distrust: Distrust::Proxy,
-            detail,
-            status: Some(status),
-        },
-        class => ClientError::Malformed {
-            class,
-            status,
-            detail,
-        },
-    }
-}
-
 /// Says where a redirect leads, since that is nearly always the base URL that should have been set. The query stays out:
 /// it may repeat the ticket.
-fn redirect_detail(location: Option<&str>, base: &CasBase, ticket: &ServiceTicket) -> String {
+fn redirect_detail(location: Option<&str>, base: &CasBase, secret: &str) -> String {
     let target = location.and_then(|location| resolve(base, location));
     match target {
         Some(mut target) => {
@@ -148,7 +188,7 @@ fn redirect_detail(location: Option<&str>, base: &CasBase, ticket: &ServiceTicke
             format!(
                 "the server redirects to {}; redirects are not followed here, so set the base URL to the address the \
                  server really has",
-                show(target.as_str(), ticket)
+                show(target.as_str(), secret)
             )
         }
         None => "the server redirects, and redirects are not followed here".to_owned(),
@@ -163,18 +203,20 @@ fn resolve(base: &CasBase, location: &str) -> Option<Url> {
 }
 
 /// The server's words, bounded, on one line, without the ticket that it may repeat or any other.
-fn show(text: &str, ticket: &ServiceTicket) -> String {
+fn show(text: &str, secret: &str) -> String {
     let start: String = text.trim().chars().take(10 * MAX_SHOWN).collect();
-    one_line(
-        &redact(&start.replace(ticket.secret(), "ST-…"), None),
-        MAX_SHOWN,
-    )
+    let mask = if secret.starts_with("PGT-") {
+        "PGT-…"
+    } else {
+        "ST-…"
+    };
+    one_line(&redact(&start.replace(secret, mask), None), MAX_SHOWN)
 }
 
 /// A code outside the protocol is the server's text like any other.
-fn show_code(code: &FailureCode, ticket: &ServiceTicket) -> FailureCode {
+fn show_code(code: &FailureCode, secret: &str) -> FailureCode {
     match code {
-        FailureCode::Other(text) => FailureCode::Other(show(text, ticket)),
+        FailureCode::Other(text) => FailureCode::Other(show(text, secret)),
         known => known.clone(),
     }
 }

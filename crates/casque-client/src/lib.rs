@@ -34,7 +34,7 @@
 //! | a ticket presented twice | a validation is never repeated | R-107 |
 //! | one user taken for another | HTTP/1.1, one request at a time on a connection; a connection whose answer was not read to its end is closed | S-012 |
 //! | `renew` lost on the way back | it belongs to the client: [`Client::renewing`] sends it at login and at validation | S-013 |
-//! | proxies | nobody is accepted through one | S-014 |
+//! | proxies | nobody is accepted through one, unless you allow its chain; an endpoint that takes no proxy tickets must not name any | S-014, R-211 |
 //! | tickets in logs | no error, `Debug` text or log event of this crate holds one | S-017 |
 //! | the environment | `HTTP_PROXY` and its kin are not read: who may see and answer a validation is a setting, not an accident | |
 //!
@@ -51,7 +51,8 @@ mod transport;
 
 pub use builder::{ClientBuilder, Protocol};
 pub use casque_proto::{
-    Assertion, Attributes, Format, LoginOptions, ServiceTicket, ServiceUrl, Tolerance,
+    Assertion, Attributes, Format, LoginOptions, PgtUrl, ProxyGrantingTicket,
+    ProxyGrantingTicketIou, ProxyTicket, ServiceRule, ServiceTicket, ServiceUrl, Tolerance,
 };
 pub use client::Client;
 pub use error::{ClientError, Distrust, TransportFailure};

@@ -2,6 +2,9 @@
 
 use std::fmt;
 
+use crate::registry_url::RegistryUrl;
+use crate::service_rule::ServiceRule;
+
 /// Why a message could not be read, or must not be believed.
 ///
 /// The names returned by [`as_str`](Self::as_str) are stable: they are what the protocol vectors, logs and the command
@@ -232,13 +235,35 @@ impl Tolerance {
 ///     .with_tolerance(Tolerance::MissingNamespace)
 ///     .allow_proxy_chain(["https://portal.example.org/pgtCallback"]);
 /// ```
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug)]
 pub struct ReadOptions {
     status: u16,
     tolerances: u8,
     limits: Limits,
-    proxy_chains: Vec<Vec<String>>,
+    proxy_chains: Vec<ProxyChain>,
     any_proxy_chain: bool,
+}
+
+/// A chain of proxies that is allowed, the most recent first.
+#[derive(Clone, Debug)]
+enum ProxyChain {
+    Exact(Vec<String>),
+    Matching(Vec<ServiceRule>),
+}
+
+impl ProxyChain {
+    /// Same length, and every URL fits its counterpart (R-210).
+    fn allows(&self, proxies: &[String]) -> bool {
+        match self {
+            Self::Exact(urls) => urls == proxies,
+            Self::Matching(rules) => {
+                rules.len() == proxies.len()
+                    && rules.iter().zip(proxies).all(|(rule, proxy)| {
+                        RegistryUrl::parse(proxy).is_ok_and(|proxy| rule.matches(&proxy))
+                    })
+            }
+        }
+    }
 }
 
 impl Default for ReadOptions {
@@ -285,8 +310,32 @@ impl ReadOptions {
         I: IntoIterator,
         I::Item: Into<String>,
     {
-        self.proxy_chains
-            .push(chain.into_iter().map(Into::into).collect());
+        let urls = chain.into_iter().map(Into::into).collect();
+        self.proxy_chains.push(ProxyChain::Exact(urls));
+        self
+    }
+
+    /// Allow users who come through proxies that fit these rules, the most recent first (R-210).
+    ///
+    /// A chain is allowed if it has as many URLs as there are rules, and each fits its counterpart. The rules are those of
+    /// a registry of services: an origin with a path prefix, or a regular expression that must match the whole URL without
+    /// its query, and is refused where it lets more through than its host.
+    ///
+    /// ```
+    /// use casque_proto::{ReadOptions, ServiceRule};
+    ///
+    /// let portals = ServiceRule::regex(r"https://portal[0-9]\.example\.org/pgtCallback")?;
+    /// let options = ReadOptions::default().allow_proxy_chain_matching([portals]);
+    /// # let _ = options;
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    #[must_use]
+    pub fn allow_proxy_chain_matching(
+        mut self,
+        chain: impl IntoIterator<Item = ServiceRule>,
+    ) -> Self {
+        let rules = chain.into_iter().collect();
+        self.proxy_chains.push(ProxyChain::Matching(rules));
         self
     }
 
@@ -328,7 +377,10 @@ impl ReadOptions {
     pub(crate) fn allows_proxies(&self, chain: &[String]) -> bool {
         chain.is_empty()
             || self.any_proxy_chain
-            || self.proxy_chains.iter().any(|allowed| allowed == chain)
+            || self
+                .proxy_chains
+                .iter()
+                .any(|allowed| allowed.allows(chain))
     }
 
     /// Whether the status is one that a success may come with (R-171).
@@ -450,6 +502,43 @@ mod tests {
                 .without_proxies()
                 .allows_proxies(&chain(&["https://b/", "https://a/"]))
         );
+    }
+
+    #[test]
+    fn chains_match_by_rules_whole_and_in_order() {
+        // R-210, S-014
+        let rules = [
+            ServiceRule::regex(r"https://portal[0-9]\.example\.org/pgt").unwrap(),
+            ServiceRule::origin("https://b.example.org")
+                .unwrap()
+                .path_prefix("/cas/")
+                .unwrap(),
+        ];
+        let options = ReadOptions::default().allow_proxy_chain_matching(rules);
+        let allows = |urls: &[&str]| {
+            let chain: Vec<_> = urls.iter().map(ToString::to_string).collect();
+            options.allows_proxies(&chain)
+        };
+        let (a, b) = (
+            "https://portal1.example.org/pgt",
+            "https://b.example.org/cas/x",
+        );
+        assert!(allows(&[a, b]));
+        for refused in [
+            &[a][..],
+            &[b, a],
+            &[a, b, b],
+            &["https://portal1.example.org/pgt/more", b],
+            &["https://portal1.example.org/pgt.evil.example", b],
+            &["http://portal1.example.org/pgt", b],
+            &["https://portal1.example.org/pgt#x", b],
+            &[" https://portal1.example.org/pgt", b],
+            &[a, "https://b.example.org/cas/../x"],
+            &[a, "https://b.example.org/cas/%2f/x"],
+            &[a, "imaps://b.example.org/cas/"],
+        ] {
+            assert!(!allows(refused), "{refused:?}");
+        }
     }
 
     #[test]

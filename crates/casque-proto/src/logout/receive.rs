@@ -3,14 +3,14 @@
 use http::header::CONTENT_TYPE;
 use http::{HeaderMap, Method, Uri};
 
-use super::{JsonpCallback, LogoutMessage, PARAMETER, form, looks_like_xml};
+use super::{JsonpCallback, LogoutMessage, LogoutRequest, PARAMETER, form, looks_like_xml};
 use crate::{ErrorClass, ReadError, ServiceTicket};
 
 /// Decides whether an HTTP request is a logout request.
 ///
 /// A logout request is a form `POST` to the callback path with a parameter `logoutRequest`. Everything else is
 /// left to the application, byte for byte. The compressed form and `GET` count only where the front channel is
-/// switched on.
+/// switched on, and a body that is the document itself only where [`raw_xml`](Self::raw_xml) is.
 ///
 /// ```
 /// use casque_proto::{LogoutDecision, LogoutReceiver, LogoutRequest, ServiceTicket};
@@ -33,6 +33,7 @@ use crate::{ErrorClass, ReadError, ServiceTicket};
 pub struct LogoutReceiver {
     callback_path: String,
     front_channel: bool,
+    raw_xml: bool,
 }
 
 /// What to do with an HTTP request: the answer of [`LogoutReceiver::decide`].
@@ -62,6 +63,7 @@ impl LogoutReceiver {
         Self {
             callback_path: callback_path.into(),
             front_channel: false,
+            raw_xml: false,
         }
     }
 
@@ -72,10 +74,24 @@ impl LogoutReceiver {
         self
     }
 
+    /// Whether a `POST` of `text/xml` or `application/xml` counts, whose body is the document itself and not a form: the
+    /// habit of some servers. Off by default.
+    #[must_use]
+    pub fn raw_xml(mut self, on: bool) -> Self {
+        self.raw_xml = on;
+        self
+    }
+
     /// Whether a request must be looked into: if not, its body need not be touched.
     pub fn may_be_logout(&self, method: &Method, uri: &Uri, headers: &HeaderMap) -> bool {
         uri.path() == self.callback_path
-            && (is_form_post(method, headers) || (self.front_channel && method == Method::GET))
+            && (is_post_of(method, headers, &[FORM])
+                || (self.front_channel && method == Method::GET)
+                || self.is_raw_xml(method, headers))
+    }
+
+    fn is_raw_xml(&self, method: &Method, headers: &HeaderMap) -> bool {
+        self.raw_xml && is_post_of(method, headers, &XML)
     }
 
     /// Decides on a request. `body` holds at most one byte more than [`MAX_BODY`](Self::MAX_BODY), which is how a
@@ -90,6 +106,16 @@ impl LogoutReceiver {
         if !self.may_be_logout(method, uri, headers) {
             return LogoutDecision::Pass;
         }
+        if self.is_raw_xml(method, headers) {
+            return match Self::read_xml(body) {
+                Ok(ticket) => LogoutDecision::Logout {
+                    ticket,
+                    callback: None,
+                },
+                Err(error) if error.class() == ErrorClass::NotLogoutRequest => LogoutDecision::Pass,
+                Err(error) => LogoutDecision::Refuse(error),
+            };
+        }
         let parameters = match *method {
             Method::GET => uri.query().unwrap_or_default().as_bytes(),
             _ => body,
@@ -103,11 +129,13 @@ impl LogoutReceiver {
         }
     }
 
+    fn read_xml(body: &[u8]) -> Result<ServiceTicket, ReadError> {
+        check_length(body)?;
+        LogoutRequest::parse_xml(body)?.session_index().cloned()
+    }
+
     fn read(&self, parameters: &[u8]) -> Result<(ServiceTicket, Option<JsonpCallback>), ReadError> {
-        if parameters.len() > Self::MAX_BODY {
-            let detail = "a logout request of more than 16 KiB";
-            return Err(ReadError::new(ErrorClass::TooLarge, detail));
-        }
+        check_length(parameters)?;
         if !self.front_channel
             && !form::single(parameters, PARAMETER)?.is_some_and(|value| looks_like_xml(&value))
         {
@@ -120,8 +148,16 @@ impl LogoutReceiver {
     }
 }
 
-/// A form body has exactly one media type, whatever its parameters.
-fn is_form_post(method: &Method, headers: &HeaderMap) -> bool {
+fn check_length(message: &[u8]) -> Result<(), ReadError> {
+    if message.len() > LogoutReceiver::MAX_BODY {
+        let detail = "a logout request of more than 16 KiB";
+        return Err(ReadError::new(ErrorClass::TooLarge, detail));
+    }
+    Ok(())
+}
+
+/// A body has exactly one media type, whatever its parameters.
+fn is_post_of(method: &Method, headers: &HeaderMap, media_types: &[&str]) -> bool {
     let mut types = headers.get_all(CONTENT_TYPE).into_iter();
     let (Some(media_type), None) = (types.next(), types.next()) else {
         return false;
@@ -131,9 +167,14 @@ fn is_form_post(method: &Method, headers: &HeaderMap) -> bool {
         .unwrap_or_default()
         .split(';')
         .next()
-        .unwrap_or_default();
+        .unwrap_or_default()
+        .trim();
     method == Method::POST
-        && essence
-            .trim()
-            .eq_ignore_ascii_case("application/x-www-form-urlencoded")
+        && media_types
+            .iter()
+            .any(|media_type| essence.eq_ignore_ascii_case(media_type))
 }
+
+const FORM: &str = "application/x-www-form-urlencoded";
+
+const XML: [&str; 2] = ["text/xml", "application/xml"];

@@ -590,3 +590,59 @@ fn a_ticket_of_another_shape_is_read_where_that_is_asked_for() {
         refused
     );
 }
+
+#[test]
+fn a_body_that_is_the_document_counts_where_it_is_asked_for() {
+    // S-047
+    const PATH: &str = "/cas/callback";
+    let one = "<samlp:SessionIndex>ST-1</samlp:SessionIndex>";
+    let (good, two) = (document(one), document(&one.repeat(2)));
+    let long = format!("{good}{}", " ".repeat(16 * 1024));
+    let logout = Outcome::Logout("ST-1");
+    for (media_type, body, expected) in [
+        ("text/xml", &*good, &logout),
+        ("Application/XML; charset=utf-8", &good, &logout),
+        ("text/xml", &two, &Outcome::Refuse(ErrorClass::Ambiguous)),
+        ("text/xml", &long, &Outcome::Refuse(ErrorClass::TooLarge)),
+        ("text/xml", "<a", &Outcome::Refuse(ErrorClass::Malformed)),
+        ("text/xml", "", &Outcome::Refuse(ErrorClass::Empty)),
+        ("text/xml", "<order/>", &Outcome::Pass),
+        ("application/soap+xml", &good, &Outcome::Pass),
+        ("text/plain", &good, &Outcome::Pass),
+        (
+            "application/x-www-form-urlencoded",
+            &parameter(&good),
+            &logout,
+        ),
+    ] {
+        let mut headers = HeaderMap::new();
+        headers.insert("content-type", media_type.parse().expect("a header"));
+        let uri = Uri::from_static(PATH);
+        let outcome = |receiver: LogoutReceiver, uri: &Uri| match receiver.decide(
+            &Method::POST,
+            uri,
+            &headers,
+            body.as_bytes(),
+        ) {
+            LogoutDecision::Pass => Outcome::Pass,
+            LogoutDecision::Refuse(error) => Outcome::Refuse(error.class()),
+            LogoutDecision::Logout { ticket, .. } => {
+                assert_eq!(ticket.secret(), "ST-1");
+                Outcome::Logout("ST-1")
+            }
+        };
+        let on = LogoutReceiver::new(PATH).raw_xml(true);
+        assert_eq!(
+            &outcome(on.clone(), &uri),
+            expected,
+            "{media_type} {body:.80}"
+        );
+        assert_eq!(
+            outcome(on, &Uri::from_static("/cas/callback/")),
+            Outcome::Pass
+        );
+        if media_type.to_ascii_lowercase().contains("xml") {
+            assert_eq!(outcome(LogoutReceiver::new(PATH), &uri), Outcome::Pass);
+        }
+    }
+}
