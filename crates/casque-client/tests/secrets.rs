@@ -8,7 +8,7 @@ use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use casque_client::{Client, blocking};
-use casque_proto::ServiceUrl;
+use casque_proto::{ServiceTicket, ServiceUrl};
 use casque_testkit::{FakeCas, Fault, Page, TlsMode};
 
 use common::{ADAPTERS, SERVICE, Settings};
@@ -60,12 +60,18 @@ fn no_log_at_trace_and_no_debug_text_holds_a_ticket() {
             for fault in faults.clone() {
                 cas.clear_faults();
                 if let Some(fault) = fault {
-                    cas.fault(Page::P3ServiceValidate, fault);
+                    cas.fault(Page::P3ServiceValidate, fault.clone());
+                    cas.fault(Page::Proxy, fault);
                 }
                 let ticket = cas.grant(SERVICE, "alice");
                 let outcome = adapter.validate(&cas, &settings, &ticket);
                 writeln!(captured.clone(), "{outcome:?}").unwrap();
                 tickets.push(ticket);
+                let pgt = cas.grant_pgt("alice", &["https://portal.example.org/pgt"]);
+                let outcome = adapter.proxy_ticket(cas.base_url(), &settings, &pgt, SERVICE);
+                writeln!(captured.clone(), "{outcome:?}").unwrap();
+                tickets.extend(outcome.map(ServiceTicket::from));
+                tickets.push(ServiceTicket::parse_unprefixed(pgt.secret()).unwrap());
             }
         }
         let client = settings

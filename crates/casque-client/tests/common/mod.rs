@@ -10,7 +10,10 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use casque_client::{Client, ClientBuilder, ClientError, Protocol, blocking};
-use casque_proto::{Assertion, Format, ServiceTicket, ServiceUrl, Tolerance};
+use casque_proto::{
+    Assertion, Format, PgtUrl, ProxyGrantingTicket, ProxyTicket, ServiceTicket, ServiceUrl,
+    Tolerance,
+};
 use casque_testkit::FakeCas;
 
 pub(crate) const SERVICE: &str =
@@ -35,6 +38,9 @@ pub(crate) struct Settings {
     pub(crate) max_body: Option<usize>,
     pub(crate) extra_roots: Vec<PathBuf>,
     pub(crate) tolerances: Vec<Tolerance>,
+    pub(crate) pgt_url: Option<PgtUrl>,
+    pub(crate) proxy_chains: Vec<Vec<&'static str>>,
+    pub(crate) any_proxy_chain: bool,
 }
 
 impl Settings {
@@ -61,6 +67,15 @@ impl Settings {
         for tolerance in &self.tolerances {
             builder = builder.tolerance(*tolerance);
         }
+        if let Some(pgt_url) = &self.pgt_url {
+            builder = builder.pgt_url(pgt_url.clone());
+        }
+        for chain in &self.proxy_chains {
+            builder = builder.allow_proxy_chain(chain.clone());
+        }
+        if self.any_proxy_chain {
+            builder = builder.allow_any_proxy_chain();
+        }
         builder
     }
 }
@@ -84,6 +99,27 @@ impl Adapter {
                 .apply(blocking::Client::builder(base))
                 .build()?
                 .validate(ticket, &service),
+        }
+    }
+
+    /// Asks once for a proxy ticket with a client of these settings.
+    pub(crate) fn proxy_ticket(
+        self,
+        base: &str,
+        settings: &Settings,
+        pgt: &ProxyGrantingTicket,
+        target: &str,
+    ) -> Result<ProxyTicket, ClientError> {
+        let target = ServiceUrl::parse(target).unwrap();
+        match self {
+            Self::Async => {
+                let client = settings.apply(Client::builder(base)).build()?;
+                runtime().block_on(client.proxy_ticket(pgt, &target))
+            }
+            Self::Blocking => settings
+                .apply(blocking::Client::builder(base))
+                .build()?
+                .proxy_ticket(pgt, &target),
         }
     }
 

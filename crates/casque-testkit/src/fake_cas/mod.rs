@@ -1,7 +1,8 @@
 //! A CAS server that misbehaves when it is told to.
 //!
 //! [`FakeCas`] is a real HTTP server on a free loopback port, plain or with TLS, that speaks the browser's part
-//! (`/login`, `/logout`) and the back channel (`/validate`, `/serviceValidate`, `/p3/serviceValidate`). Its people and
+//! (`/login`, `/logout`), the back channel (`/validate`, `/serviceValidate`, `/p3/serviceValidate`) and proxying (`/proxy`,
+//! `/proxyValidate`, `/p3/proxyValidate`; whoever names a `pgtUrl` may act as a proxy). Its people and
 //! tickets live in memory, every request is recorded, and any page can be told to be slow, to break off, to lie about its
 //! status, to send too much, or to say nothing at all.
 //!
@@ -20,6 +21,7 @@
 //!
 //! It is a double, not a CAS server: there is one signed-in person instead of a session for each browser, and no throttle.
 
+mod callback;
 mod certificates;
 mod faults;
 mod pages;
@@ -31,7 +33,7 @@ use std::net::{Ipv4Addr, SocketAddr, TcpListener};
 use std::sync::Arc;
 use std::thread::JoinHandle;
 
-use casque_proto::ServiceTicket;
+use casque_proto::{ProxyGrantingTicket, ServiceTicket};
 use tokio::sync::oneshot;
 
 use self::certificates::Material;
@@ -157,6 +159,50 @@ impl FakeCas {
     /// Where nobody of that name exists.
     pub fn grant_renewed(&self, service: &str, name: &str) -> ServiceTicket {
         self.state.grant(service, name, true)
+    }
+
+    /// Grants a ticket as to an application that calls `service` as somebody, through the proxies given, the most recent
+    /// first.
+    ///
+    /// # Panics
+    ///
+    /// Where nobody of that name exists.
+    pub fn grant_proxied(&self, service: &str, name: &str, proxies: &[&str]) -> ServiceTicket {
+        let pgt = self.grant_pgt(name, proxies);
+        let ticket = self.state.grant_proxy_ticket(pgt.secret(), service);
+        ticket
+            .expect("the proxy-granting ticket was just made")
+            .into()
+    }
+
+    /// Grants a proxy-granting ticket to an application that is reached through the proxies given, itself the first.
+    ///
+    /// # Panics
+    ///
+    /// Where nobody of that name exists.
+    pub fn grant_pgt(&self, name: &str, proxies: &[&str]) -> ProxyGrantingTicket {
+        let proxies = proxies.iter().map(ToString::to_string).collect();
+        self.state.grant_pgt(self.state.person(name), proxies).1
+    }
+
+    /// Ends every proxy-granting ticket, as the end of a session does.
+    pub fn end_pgts(&self) {
+        self.state.end_pgts();
+    }
+
+    /// Calls back by this function instead of the network: it is given the whole address of a callback for proxy-granting
+    /// tickets and says with which HTTP status it was answered. Without it, addresses over plain http on this machine are
+    /// called, and others fail.
+    pub fn deliver_pgts<F>(&self, deliver: impl Fn(String) -> F + Send + Sync + 'static)
+    where
+        F: Future<Output = u16> + Send + 'static,
+    {
+        let deliver = Arc::new(
+            move |url| -> std::pin::Pin<Box<dyn Future<Output = u16> + Send>> {
+                Box::pin(deliver(url))
+            },
+        );
+        self.state.delivery().through(deliver);
     }
 
     /// How many granted tickets have not been presented yet.

@@ -3,12 +3,13 @@
 use std::fmt::Write as _;
 
 use bytes::Bytes;
+use casque_proto::ProxyGrantingTicketIou;
 use http::header::{CONTENT_TYPE, LOCATION};
 use http::{HeaderValue, Method, Response, StatusCode};
 use url::form_urlencoded;
 
 use super::record::RecordedRequest;
-use super::state::{Grant, Person, State};
+use super::state::{Grant, State};
 
 /// A page of a [`FakeCas`](super::FakeCas).
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -24,16 +25,25 @@ pub enum Page {
     ServiceValidate,
     /// `/p3/serviceValidate`, CAS 3, with attributes.
     P3ServiceValidate,
+    /// `/proxyValidate`, CAS 2 for proxy tickets too.
+    ProxyValidate,
+    /// `/p3/proxyValidate`, CAS 3 for proxy tickets too.
+    P3ProxyValidate,
+    /// `/proxy`: gives proxy tickets.
+    Proxy,
 }
 
 impl Page {
     /// All pages.
-    pub const ALL: [Self; 5] = [
+    pub const ALL: [Self; 8] = [
         Self::Login,
         Self::Logout,
         Self::Validate,
         Self::ServiceValidate,
         Self::P3ServiceValidate,
+        Self::ProxyValidate,
+        Self::P3ProxyValidate,
+        Self::Proxy,
     ];
 
     /// Its path, with the prefix `/cas`.
@@ -44,7 +54,14 @@ impl Page {
             Self::Validate => "/cas/validate",
             Self::ServiceValidate => "/cas/serviceValidate",
             Self::P3ServiceValidate => "/cas/p3/serviceValidate",
+            Self::ProxyValidate => "/cas/proxyValidate",
+            Self::P3ProxyValidate => "/cas/p3/proxyValidate",
+            Self::Proxy => "/cas/proxy",
         }
+    }
+
+    fn takes_proxy_tickets(self) -> bool {
+        matches!(self, Self::ProxyValidate | Self::P3ProxyValidate)
     }
 
     pub(super) fn of_path(path: &str) -> Option<Self> {
@@ -52,13 +69,20 @@ impl Page {
     }
 }
 
-pub(super) fn respond(page: Page, request: &RecordedRequest, state: &State) -> Response<Bytes> {
+pub(super) async fn respond(
+    page: Page,
+    request: &RecordedRequest,
+    state: &State,
+) -> Response<Bytes> {
     match page {
         Page::Login => login(request, state),
         Page::Logout => logout(request, state),
-        Page::Validate | Page::ServiceValidate | Page::P3ServiceValidate => {
-            validate(page, request, state)
-        }
+        Page::Proxy => proxy(request, state),
+        Page::Validate
+        | Page::ServiceValidate
+        | Page::P3ServiceValidate
+        | Page::ProxyValidate
+        | Page::P3ProxyValidate => validate(page, request, state).await,
     }
 }
 
@@ -114,7 +138,7 @@ fn logout(request: &RecordedRequest, state: &State) -> Response<Bytes> {
     }
 }
 
-fn validate(page: Page, request: &RecordedRequest, state: &State) -> Response<Bytes> {
+async fn validate(page: Page, request: &RecordedRequest, state: &State) -> Response<Bytes> {
     if request.method() != Method::GET {
         return html(
             StatusCode::METHOD_NOT_ALLOWED,
@@ -122,89 +146,176 @@ fn validate(page: Page, request: &RecordedRequest, state: &State) -> Response<By
         );
     }
     let query = request.query();
-    let outcome = judge(&query, state);
+    let outcome = match judge(page, &query, state) {
+        Ok(grant) => proxy_granting(page, &query, grant, state).await,
+        Err(refusal) => Err(refusal),
+    };
     let json = find(&query, "format").is_some_and(|format| format.eq_ignore_ascii_case("json"));
     match (page, outcome) {
-        (Page::Validate, Ok(person)) => text(format!("yes\n{}\n", person.name())),
+        (Page::Validate, Ok((grant, _))) => text(format!("yes\n{}\n", grant.person.name())),
         (Page::Validate, Err(_)) => text("no\n\n".to_owned()),
-        (page, Ok(person)) => {
-            let attributes = if page == Page::P3ServiceValidate {
-                person.attributes()
+        (page, Ok((grant, iou))) => {
+            let attributes = if matches!(page, Page::P3ServiceValidate | Page::P3ProxyValidate) {
+                grant.person.attributes()
             } else {
                 &[]
             };
-            if json {
-                success_json(person.name(), attributes)
-            } else {
-                success_xml(person.name(), attributes)
-            }
+            let success = Success {
+                user: grant.person.name(),
+                attributes,
+                iou: iou.as_ref(),
+                proxies: &grant.proxies,
+            };
+            if json { success.json() } else { success.xml() }
         }
         (_, Err((code, description))) => {
             if json {
                 failure_json(code, description)
             } else {
-                failure_xml(code, description)
+                failure_xml("authenticationFailure", code, description)
             }
         }
     }
 }
 
-/// The checks of a CAS server in their order; a ticket that was looked up is gone whatever comes after.
-fn judge(
+/// Grants a proxy-granting ticket where one is asked for and its address takes it.
+async fn proxy_granting(
+    page: Page,
     query: &[(String, String)],
+    grant: Grant,
     state: &State,
-) -> Result<Person, (&'static str, &'static str)> {
+) -> Result<(Grant, Option<ProxyGrantingTicketIou>), Refusal> {
+    let Some(pgt_url) = find(query, "pgtUrl").filter(|_| page != Page::Validate) else {
+        return Ok((grant, None));
+    };
+    let proxies = std::iter::once(pgt_url.to_owned())
+        .chain(grant.proxies.iter().cloned())
+        .collect();
+    let (iou, pgt) = state.grant_pgt(grant.person.clone(), proxies);
+    if !state.delivery().deliver(pgt_url, &iou, &pgt).await {
+        return Err((
+            "INVALID_PROXY_CALLBACK",
+            "the proxy-granting ticket could not be delivered",
+        ));
+    }
+    Ok((grant, Some(iou)))
+}
+
+fn proxy(request: &RecordedRequest, state: &State) -> Response<Bytes> {
+    let query = request.query();
+    let (Some(pgt), Some(target)) = (find(&query, "pgt"), find(&query, "targetService")) else {
+        return failure_xml(
+            "proxyFailure",
+            "INVALID_REQUEST",
+            "'pgt' and 'targetService' parameters are both required",
+        );
+    };
+    match state.grant_proxy_ticket(pgt, target) {
+        Some(ticket) => xml(&format!(
+            "  <cas:proxySuccess>\n    <cas:proxyTicket>{}</cas:proxyTicket>\n  </cas:proxySuccess>\n",
+            ticket.secret()
+        )),
+        None => failure_xml(
+            "proxyFailure",
+            "INVALID_TICKET",
+            "the proxy-granting ticket is not recognized",
+        ),
+    }
+}
+
+type Refusal = (&'static str, &'static str);
+
+/// The checks of a CAS server in their order; a ticket that was looked up is gone whatever comes after.
+fn judge(page: Page, query: &[(String, String)], state: &State) -> Result<Grant, Refusal> {
     let (Some(service), Some(ticket)) = (find(query, "service"), find(query, "ticket")) else {
         return Err((
             "INVALID_REQUEST",
             "'service' and 'ticket' parameters are both required",
         ));
     };
-    let Some(Grant {
-        service: granted,
-        person,
-        renewed,
-    }) = state.spend(ticket)
-    else {
+    let Some(grant) = state.spend(ticket) else {
         return Err(("INVALID_TICKET", "the ticket is not recognized"));
     };
-    if granted != service {
+    if !grant.proxies.is_empty() && !page.takes_proxy_tickets() {
+        return Err(("INVALID_TICKET", "a proxy ticket is not taken here"));
+    }
+    if grant.service != service {
         return Err((
             "INVALID_SERVICE",
             "the ticket was granted for another service",
         ));
     }
-    if find(query, "renew").is_some() && !renewed {
+    if find(query, "renew").is_some() && !grant.renewed {
         return Err((
             "INVALID_TICKET",
             "the ticket does not come from a new login",
         ));
     }
-    Ok(person)
+    Ok(grant)
 }
 
-fn success_xml(user: &str, attributes: &[(String, Vec<String>)]) -> Response<Bytes> {
-    let mut inner = format!(
-        "  <cas:authenticationSuccess>\n    <cas:user>{}</cas:user>\n",
-        escape(user)
-    );
-    if !attributes.is_empty() {
-        inner.push_str("    <cas:attributes>\n");
-        for (name, values) in attributes {
-            for value in values {
-                // Writing to a string cannot fail.
-                let _ = writeln!(inner, "      <cas:{name}>{}</cas:{name}>", escape(value));
+/// What a success says.
+struct Success<'a> {
+    user: &'a str,
+    attributes: &'a [(String, Vec<String>)],
+    iou: Option<&'a ProxyGrantingTicketIou>,
+    proxies: &'a [String],
+}
+
+impl Success<'_> {
+    fn xml(&self) -> Response<Bytes> {
+        let mut inner = format!(
+            "  <cas:authenticationSuccess>\n    <cas:user>{}</cas:user>\n",
+            escape(self.user)
+        );
+        if !self.attributes.is_empty() {
+            inner.push_str("    <cas:attributes>\n");
+            for (name, values) in self.attributes {
+                for value in values {
+                    // Writing to a string cannot fail.
+                    let _ = writeln!(inner, "      <cas:{name}>{}</cas:{name}>", escape(value));
+                }
             }
+            inner.push_str("    </cas:attributes>\n");
         }
-        inner.push_str("    </cas:attributes>\n");
+        if let Some(iou) = self.iou {
+            let _ = writeln!(
+                inner,
+                "    <cas:proxyGrantingTicket>{}</cas:proxyGrantingTicket>",
+                iou.secret()
+            );
+        }
+        if !self.proxies.is_empty() {
+            inner.push_str("    <cas:proxies>\n");
+            for proxy in self.proxies {
+                let _ = writeln!(inner, "      <cas:proxy>{}</cas:proxy>", escape(proxy));
+            }
+            inner.push_str("    </cas:proxies>\n");
+        }
+        inner.push_str("  </cas:authenticationSuccess>\n");
+        xml(&inner)
     }
-    inner.push_str("  </cas:authenticationSuccess>\n");
-    xml(&inner)
+
+    fn json(&self) -> Response<Bytes> {
+        let attributes: serde_json::Map<String, serde_json::Value> = self
+            .attributes
+            .iter()
+            .map(|(name, values)| (name.clone(), serde_json::json!(values)))
+            .collect();
+        let mut success = serde_json::json!({ "user": self.user, "attributes": attributes });
+        if let Some(iou) = self.iou {
+            success["proxyGrantingTicket"] = iou.secret().into();
+        }
+        if !self.proxies.is_empty() {
+            success["proxies"] = serde_json::json!(self.proxies);
+        }
+        json(&serde_json::json!({ "serviceResponse": { "authenticationSuccess": success } }))
+    }
 }
 
-fn failure_xml(code: &str, description: &str) -> Response<Bytes> {
+fn failure_xml(element: &str, code: &str, description: &str) -> Response<Bytes> {
     xml(&format!(
-        "  <cas:authenticationFailure code=\"{code}\">{}</cas:authenticationFailure>\n",
+        "  <cas:{element} code=\"{code}\">{}</cas:{element}>\n",
         escape(description)
     ))
 }
@@ -214,16 +325,6 @@ fn xml(inner: &str) -> Response<Bytes> {
         "<cas:serviceResponse xmlns:cas=\"http://www.yale.edu/tp/cas\">\n{inner}</cas:serviceResponse>\n"
     );
     respond_with(StatusCode::OK, "application/xml;charset=UTF-8", body)
-}
-
-fn success_json(user: &str, attributes: &[(String, Vec<String>)]) -> Response<Bytes> {
-    let attributes: serde_json::Map<String, serde_json::Value> = attributes
-        .iter()
-        .map(|(name, values)| (name.clone(), serde_json::json!(values)))
-        .collect();
-    json(&serde_json::json!({
-        "serviceResponse": { "authenticationSuccess": { "user": user, "attributes": attributes } }
-    }))
 }
 
 fn failure_json(code: &str, description: &str) -> Response<Bytes> {

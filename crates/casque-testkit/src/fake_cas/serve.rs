@@ -98,7 +98,7 @@ async fn answer(
         return Ok(plain(pages::not_found(), &state));
     };
     match state.faults().next(page) {
-        None => Ok(plain(pages::respond(page, &request, &state), &state)),
+        None => Ok(plain(pages::respond(page, &request, &state).await, &state)),
         Some(fault) => fail(fault, page, &request, &state).await,
     }
 }
@@ -122,26 +122,26 @@ async fn fail(
             plain(response, state)
         }
         Fault::Hold(gate) => {
-            let response = usual();
+            let response = usual().await;
             gate.pass().await;
             plain(response, state)
         }
         Fault::Status(status) => {
-            let mut response = usual();
+            let mut response = usual().await;
             *response.status_mut() = status;
             plain(response, state)
         }
         Fault::ContentType(content_type) => {
-            let mut response = usual();
+            let mut response = usual().await;
             response
                 .headers_mut()
                 .insert(CONTENT_TYPE, HeaderValue::from_static(content_type));
             plain(response, state)
         }
-        Fault::Cut => shaped(usual(), Shape::Cut, state),
-        Fault::Stall => shaped(usual(), Shape::Stall, state),
-        Fault::Trickle => shaped(usual(), Shape::Trickle, state),
-        Fault::Huge(blanks) => shaped(usual(), Shape::Huge(blanks), state),
+        Fault::Cut => shaped(usual().await, Shape::Cut, state),
+        Fault::Stall => shaped(usual().await, Shape::Stall, state),
+        Fault::Trickle => shaped(usual().await, Shape::Trickle, state),
+        Fault::Huge(blanks) => shaped(usual().await, Shape::Huge(blanks), state),
     })
 }
 

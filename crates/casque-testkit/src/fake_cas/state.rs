@@ -6,8 +6,9 @@ use std::hash::{BuildHasher, RandomState};
 use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
-use casque_proto::ServiceTicket;
+use casque_proto::{ProxyGrantingTicket, ProxyGrantingTicketIou, ProxyTicket, ServiceTicket};
 
+use super::callback::Delivery;
 use super::faults::Faults;
 use super::record::RecordedRequest;
 
@@ -78,12 +79,15 @@ pub(super) struct Grant {
     pub(super) service: String,
     pub(super) person: Person,
     pub(super) renewed: bool,
+    /// Through whom the ticket was asked for, the most recent first.
+    pub(super) proxies: Vec<String>,
 }
 
 /// Everything the server knows.
 pub(super) struct State {
     base_url: String,
     faults: Faults,
+    delivery: Delivery,
     inner: Mutex<Inner>,
     connections: AtomicUsize,
     body_bytes: AtomicU64,
@@ -96,6 +100,7 @@ struct Inner {
     signed_in: Option<String>,
     granted: u64,
     tickets: HashMap<String, Grant>,
+    pgts: HashMap<String, (Person, Vec<String>)>,
     requests: Vec<RecordedRequest>,
 }
 
@@ -104,6 +109,7 @@ impl State {
         let state = Self {
             base_url,
             faults: Faults::default(),
+            delivery: Delivery::default(),
             inner: Mutex::default(),
             connections: AtomicUsize::new(0),
             body_bytes: AtomicU64::new(0),
@@ -159,29 +165,68 @@ impl State {
     }
 
     pub(super) fn grant(&self, service: &str, name: &str, renewed: bool) -> ServiceTicket {
-        let mut inner = self.lock();
-        let person = inner
-            .people
-            .get(name)
-            .unwrap_or_else(|| panic!("nobody is called {name}"))
-            .clone();
-        inner.granted += 1;
-        // Distinct and not to be guessed from another run; a double needs no more.
-        let text = format!(
-            "ST-{}-{:016x}",
-            inner.granted,
-            self.random.hash_one(inner.granted)
-        );
+        let grant = Grant {
+            service: service.to_owned(),
+            person: self.person(name),
+            renewed,
+            proxies: Vec::new(),
+        };
+        let text = self.ticket("ST");
         let ticket = ServiceTicket::parse(&text).expect("letters, digits and hyphens");
-        inner.tickets.insert(
-            text,
-            Grant {
-                service: service.to_owned(),
-                person,
-                renewed,
-            },
-        );
+        self.lock().tickets.insert(text, grant);
         ticket
+    }
+
+    pub(super) fn person(&self, name: &str) -> Person {
+        let inner = self.lock();
+        let person = inner.people.get(name);
+        person
+            .unwrap_or_else(|| panic!("nobody is called {name}"))
+            .clone()
+    }
+
+    /// A proxy-granting ticket for an application that is reached through `proxies`, itself the first of them.
+    pub(super) fn grant_pgt(
+        &self,
+        person: Person,
+        proxies: Vec<String>,
+    ) -> (ProxyGrantingTicketIou, ProxyGrantingTicket) {
+        let (iou, pgt) = (self.ticket("PGTIOU"), self.ticket("PGT"));
+        self.lock().pgts.insert(pgt.clone(), (person, proxies));
+        (
+            ProxyGrantingTicketIou::parse(&iou).expect("letters, digits and hyphens"),
+            ProxyGrantingTicket::parse(&pgt).expect("letters, digits and hyphens"),
+        )
+    }
+
+    /// A ticket for another application, where the proxy-granting ticket is a live one.
+    pub(super) fn grant_proxy_ticket(&self, pgt: &str, service: &str) -> Option<ProxyTicket> {
+        let (person, proxies) = self.lock().pgts.get(pgt)?.clone();
+        let text = self.ticket("PT");
+        let grant = Grant {
+            service: service.to_owned(),
+            person,
+            renewed: false,
+            proxies,
+        };
+        self.lock().tickets.insert(text.clone(), grant);
+        Some(ProxyTicket::parse(&text).expect("letters, digits and hyphens"))
+    }
+
+    pub(super) fn end_pgts(&self) {
+        self.lock().pgts.clear();
+    }
+
+    pub(super) fn delivery(&self) -> &Delivery {
+        &self.delivery
+    }
+
+    /// Distinct and not to be guessed from another run; a double needs no more.
+    fn ticket(&self, prefix: &str) -> String {
+        let mut inner = self.lock();
+        inner.granted += 1;
+        let random = self.random.hash_one(inner.granted);
+        format!("{prefix}-{}-{random:016x}", inner.granted)
     }
 
     /// Takes a ticket away for ever and says what it was for.

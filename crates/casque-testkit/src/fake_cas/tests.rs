@@ -215,3 +215,54 @@ fn debug_hides_tickets_and_passwords() {
         "{shown}"
     );
 }
+
+/// callbacks, proxy tickets, and the chain that a validation names.
+#[test]
+fn applications_act_as_proxies() {
+    const PGT_URL: &str = "https://portal.example.org/pgt";
+    const TARGET: &str = "https://data.example.org/api?x=1";
+    let cas = FakeCas::start();
+    let (send, received) = std::sync::mpsc::channel();
+    cas.deliver_pgts(move |url| {
+        let sent = send.send(url).is_ok();
+        async move { if sent { 200 } else { 500 } }
+    });
+    let ticket = cas.grant(SERVICE, "alice");
+    let line = validation("serviceValidate", SERVICE, ticket.secret());
+    let answer = ask(&cas, &format!("{line}&pgtUrl={}", encode(PGT_URL)), "");
+    let callback = url::Url::parse(&received.recv().unwrap()).unwrap();
+    let tickets: Vec<_> = callback.query_pairs().map(|(_, v)| v).collect();
+    let [iou, pgt] = tickets.as_slice() else {
+        panic!("{tickets:?}")
+    };
+    assert!(
+        answer.contains(&format!(
+            "<cas:proxyGrantingTicket>{iou}</cas:proxyGrantingTicket>"
+        )),
+        "{answer}"
+    );
+
+    let line = format!("GET /cas/proxy?pgt={pgt}&targetService={}", encode(TARGET));
+    let answer = ask(&cas, &line, "");
+    let (_, rest) = answer.split_once("<cas:proxyTicket>").unwrap();
+    let (ticket, _) = rest.split_once('<').unwrap();
+    let answer = ask(&cas, &validation("p3/proxyValidate", TARGET, ticket), "");
+    assert!(
+        answer.contains(&format!("<cas:proxy>{PGT_URL}</cas:proxy>")),
+        "{answer}"
+    );
+
+    let ticket = cas.grant_proxied(TARGET, "bob", &[PGT_URL, "https://first.example.org/"]);
+    let line = validation("serviceValidate", TARGET, ticket.secret());
+    assert!(ask(&cas, &line, "").contains("INVALID_TICKET"));
+    cas.end_pgts();
+    let line = format!("GET /cas/proxy?pgt={pgt}&targetService={}", encode(TARGET));
+    assert!(ask(&cas, &line, "").contains("proxyFailure code=\"INVALID_TICKET\""));
+
+    // The application is not there: nothing listens at the address.
+    drop(received);
+    let ticket = cas.grant(SERVICE, "alice");
+    let line = validation("serviceValidate", SERVICE, ticket.secret());
+    let answer = ask(&cas, &format!("{line}&pgtUrl={}", encode(PGT_URL)), "");
+    assert!(answer.contains("INVALID_PROXY_CALLBACK"), "{answer}");
+}
