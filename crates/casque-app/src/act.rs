@@ -46,6 +46,20 @@ impl App {
                 .logout(session, &self.0.sites[site])
                 .await
                 .map(Outcome::Answer),
+            Decision::SingleLogout { ticket, callback } => {
+                let answer = self.single_logout(&ticket).await;
+                return Outcome::Answer(match callback {
+                    Some(callback) if answer.status_code() == StatusCode::OK => {
+                        answer.script(&callback)
+                    }
+                    _ => answer,
+                });
+            }
+            Decision::KeepPgt(callback) => self.keep_pgt(*callback).await.map(Outcome::Answer),
+            Decision::Call(call) => self.act_on_call(*call).await.map(|outcome| match outcome {
+                Ok(session) => Outcome::Serve(Some(session)),
+                Err(answer) => Outcome::Answer(answer),
+            }),
             Decision::Answer(answer) => return Outcome::Answer(*answer),
         };
         done.unwrap_or_else(|error| Outcome::Answer(store_unavailable(&error)))
@@ -56,7 +70,10 @@ impl App {
     pub async fn single_logout(&self, ticket: &ServiceTicket) -> Answer {
         match self.0.sessions.end_by_ticket(ticket.secret()).await {
             Ok(ended) => {
-                tracing::info!(ended, "single logout");
+                match ended {
+                    0 => tracing::info!("single logout for a ticket that has no session here"),
+                    _ => tracing::info!(ended, "single logout ended a session"),
+                }
                 Answer::status(StatusCode::OK, Reason::SingleLogout)
             }
             Err(error) => store_unavailable(&error),
@@ -118,7 +135,11 @@ impl App {
             &self.0.client
         };
         let expected = self.0.sessions.expect(ticket.secret()).await?;
-        let assertion = match client.validate(&ticket, &service).await {
+        let validated = match self.asking_for_pgt(client, login.site) {
+            Ok(client) => client.validate(&ticket, &service).await,
+            Err(error) => Err(error),
+        };
+        let assertion = match validated {
             Ok(assertion) => assertion,
             Err(error) => {
                 self.0.sessions.refused(&expected).await?;
@@ -139,6 +160,9 @@ impl App {
                 return Ok(page.cookie(self.state_cookie(site, state)));
             }
         };
+        let pgt = self
+            .claim_pgt(assertion.proxy_granting_ticket_iou())
+            .await?;
         let id = self
             .0
             .sessions
@@ -147,6 +171,7 @@ impl App {
                     user: assertion.user(),
                     attributes: assertion.attributes(),
                     fresh: login.renew,
+                    pgt: pgt.as_ref(),
                 },
                 &expected,
             )

@@ -1,6 +1,7 @@
 //! Answers that casque gives in the application's place.
 
 use bytes::Bytes;
+use casque_proto::JsonpCallback;
 use http::header::{
     CACHE_CONTROL, CONTENT_SECURITY_POLICY, CONTENT_TYPE, LOCATION, PRAGMA, REFERRER_POLICY,
     SET_COOKIE, VARY, WWW_AUTHENTICATE, X_CONTENT_TYPE_OPTIONS, X_FRAME_OPTIONS,
@@ -47,6 +48,12 @@ pub enum Reason {
     SingleLogout,
     /// A message of single logout is not one, or comes from where none may.
     BadSingleLogout,
+    /// A proxy-granting ticket, or a probe for where it arrives, was received.
+    ProxyCallback,
+    /// What arrived there is no proxy-granting ticket, or comes from where none may.
+    BadProxyCallback,
+    /// Another application cannot be called as the user.
+    NoProxyTicket,
     /// The store for sessions does not answer.
     StoreUnavailable,
 }
@@ -72,6 +79,9 @@ impl Reason {
             Self::LoginLoop => "login_loop",
             Self::SingleLogout => "single_logout",
             Self::BadSingleLogout => "bad_single_logout",
+            Self::ProxyCallback => "proxy_callback",
+            Self::BadProxyCallback => "bad_proxy_callback",
+            Self::NoProxyTicket => "no_proxy_ticket",
             Self::StoreUnavailable => "store_unavailable",
         }
     }
@@ -93,6 +103,7 @@ enum Content {
     Empty,
     Page(Page),
     Json(String),
+    Script(String),
 }
 
 impl Answer {
@@ -142,6 +153,15 @@ impl Answer {
         }
     }
 
+    /// The same answer as a script that calls a function.
+    #[must_use]
+    pub(crate) fn script(self, callback: &JsonpCallback) -> Self {
+        Self {
+            content: Content::Script(callback.script()),
+            ..self
+        }
+    }
+
     #[must_use]
     pub(crate) fn cookie(mut self, cookie: HeaderValue) -> Self {
         self.cookies.push(cookie);
@@ -170,6 +190,7 @@ impl Answer {
             Content::Empty => (None, Bytes::new()),
             Content::Page(page) => (Some("text/html; charset=utf-8"), page.html().into()),
             Content::Json(text) => (Some("application/json"), text.clone().into()),
+            Content::Script(text) => (Some(JsonpCallback::CONTENT_TYPE), text.clone().into()),
         };
         let mut response = Response::new(body);
         *response.status_mut() = self.status;

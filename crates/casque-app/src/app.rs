@@ -5,7 +5,7 @@ use std::sync::Arc;
 use std::time::UNIX_EPOCH;
 
 use casque_client::Client;
-use casque_proto::ServiceUrl;
+use casque_proto::{LogoutReceiver, ServiceUrl};
 use casque_store::Clock;
 use http::{HeaderMap, Method, Uri, Version};
 use ipnet::IpNet;
@@ -13,6 +13,7 @@ use ipnet::IpNet;
 use crate::builder::AppBuilder;
 use crate::keys::KeyRing;
 use crate::login::PendingLogin;
+use crate::proxying::Proxying;
 use crate::session::Sessions;
 use crate::site::Site;
 
@@ -27,7 +28,7 @@ pub struct RequestView<'a> {
     pub headers: &'a HeaderMap,
     /// The HTTP version, which says where the host name stands.
     pub version: Version,
-    /// The address of the peer, for `slo_sources`; only where the adapter knows it.
+    /// The address of the peer, for `slo_sources` and `pgt_sources`; only where the adapter knows it.
     pub peer: Option<IpAddr>,
 }
 
@@ -81,7 +82,33 @@ pub(crate) struct Parts {
     pub(crate) clock: Arc<dyn Clock>,
     pub(crate) allow_unsolicited: bool,
     pub(crate) login_marker: bool,
-    pub(crate) slo_sources: Vec<IpNet>,
+    pub(crate) slo: SingleLogout,
+    pub(crate) proxying: Option<Proxying>,
+    /// Validates proxy tickets, where chains are allowed.
+    pub(crate) proxied_client: Option<Client>,
+}
+
+/// How single logout is received.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct SingleLogout {
+    /// From where; empty means from anywhere.
+    pub(crate) sources: Vec<IpNet>,
+    pub(crate) front_channel: bool,
+    pub(crate) raw_xml: bool,
+}
+
+impl SingleLogout {
+    /// For a request whose path has been judged, with the prefix taken into account.
+    pub(crate) fn receiver(&self, request: &RequestView<'_>) -> LogoutReceiver {
+        LogoutReceiver::new(request.uri.path())
+            .front_channel(self.front_channel)
+            .raw_xml(self.raw_xml)
+    }
+
+    pub(crate) fn receives_from(&self, peer: Option<IpAddr>) -> bool {
+        let sources = &self.sources;
+        sources.is_empty() || peer.is_some_and(|peer| sources.iter().any(|n| n.contains(&peer)))
+    }
 }
 
 impl App {

@@ -1,19 +1,24 @@
 //! Setting up an application's side of CAS.
 
+mod companions;
+
 use std::marker::PhantomData;
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
 use casque_client::{Client, ClientBuilder};
-use casque_proto::CasBase;
+use casque_proto::{CasBase, PgtUrl};
 use casque_store::{Clock, MemoryStore, SharedStore, SystemClock};
 use ipnet::IpNet;
 
-use crate::app::{AfterLogout, App, Parts};
+use self::companions::ProxyChain;
+use crate::app::{AfterLogout, App, Parts, SingleLogout};
 use crate::env::Settings;
 use crate::error::{CasError, without_credentials};
 use crate::keys::{KeyRing, SecretKey};
+use crate::proxying::Proxying;
+use crate::receptor::Receptor;
 use crate::session::Sessions;
 use crate::site::{PathPrefix, Site, is_loopback};
 
@@ -49,7 +54,11 @@ pub struct AppBuilder<T = App> {
     clock: Option<Arc<dyn Clock>>,
     allow_unsolicited: bool,
     login_marker: bool,
+    slo: SingleLogout,
     slo_sources: Vec<String>,
+    proxying: Option<String>,
+    pgt_sources: Vec<String>,
+    proxy_chains: Vec<ProxyChain>,
     extra_roots: Option<PathBuf>,
     client_options: Vec<ClientOptions>,
     names: Names,
@@ -86,7 +95,11 @@ impl<T: From<App>> AppBuilder<T> {
             clock: None,
             allow_unsolicited: false,
             login_marker: false,
+            slo: SingleLogout::default(),
             slo_sources: Vec::new(),
+            proxying: None,
+            pgt_sources: Vec::new(),
+            proxy_chains: Vec::new(),
             extra_roots: None,
             client_options: Vec::new(),
             names: Names {
@@ -275,16 +288,6 @@ impl<T: From<App>> AppBuilder<T> {
         self
     }
 
-    /// Networks, such as `10.1.0.0/16` or `192.0.2.7`, from which single logout is received; from
-    /// anywhere by default, since knowing the ticket is the proof (S-047). The adapter must be told
-    /// how to find the peer's address; without it every message is refused.
-    #[must_use]
-    pub fn slo_sources<I: IntoIterator<Item: Into<String>>>(mut self, networks: I) -> Self {
-        self.slo_sources
-            .extend(networks.into_iter().map(Into::into));
-        self
-    }
-
     /// A PEM file of roots to trust at the CAS server besides the usual ones.
     #[must_use]
     pub fn extra_roots_file(mut self, path: impl Into<PathBuf>) -> Self {
@@ -345,6 +348,7 @@ impl<T: From<App>> AppBuilder<T> {
                 "give login and logout a path each",
             ));
         }
+        self.check_proxying_path(&callback)?;
         if self.login_marker && self.allow_unsolicited {
             return Err(CasError::setting(
                 "login_marker",
@@ -373,7 +377,11 @@ impl<T: From<App>> AppBuilder<T> {
                 self.prefix,
             )?);
         }
-        let client = self.client()?;
+        let client = self.client(&[])?;
+        let proxied_client = match self.proxy_chains.as_slice() {
+            [] => None,
+            chains => Some(self.client(chains)?),
+        };
         let clock = self
             .clock
             .clone()
@@ -384,6 +392,7 @@ impl<T: From<App>> AppBuilder<T> {
             .unwrap_or_else(|| Arc::new(MemoryStore::new(Arc::clone(&clock))));
         let key = self.key.clone().unwrap_or_else(SecretKey::generate);
         let ring = KeyRing::new(&key, &self.previous_keys);
+        let proxying = self.receptor(&sites, &client, &store, &clock, &ring)?;
         let sessions = Sessions::new(
             store,
             Arc::clone(&clock),
@@ -391,11 +400,10 @@ impl<T: From<App>> AppBuilder<T> {
             self.absolute,
             self.idle,
         );
-        let slo_sources = self
-            .slo_sources
-            .iter()
-            .map(|text| network(text))
-            .collect::<Result<_, _>>()?;
+        let slo = SingleLogout {
+            sources: networks("slo_sources", &self.slo_sources)?,
+            ..self.slo
+        };
         Ok(T::from(App::new(Parts {
             sites,
             callback,
@@ -410,11 +418,70 @@ impl<T: From<App>> AppBuilder<T> {
             clock,
             allow_unsolicited: self.allow_unsolicited,
             login_marker: self.login_marker,
-            slo_sources,
+            slo,
+            proxying,
+            proxied_client,
         })))
     }
 
-    fn client(&self) -> Result<Client, CasError> {
+    fn check_proxying_path(&self, callback: &str) -> Result<(), CasError> {
+        let Some(path) = &self.proxying else {
+            return Ok(());
+        };
+        check_path("proxying path", path, path)?;
+        let bare = path.trim_end_matches('/');
+        let others = [callback, &self.login, &self.logout, &self.landing];
+        if others
+            .iter()
+            .any(|other| other.trim_end_matches('/') == bare)
+        {
+            return Err(CasError::setting(
+                "proxying path",
+                path,
+                "it is the path of another page, too",
+                "give proxy-granting tickets a path of their own, such as /cas/pgt",
+            ));
+        }
+        Ok(())
+    }
+
+    fn receptor(
+        &self,
+        sites: &[Site],
+        client: &Client,
+        store: &SharedStore,
+        clock: &Arc<dyn Clock>,
+        ring: &KeyRing,
+    ) -> Result<Option<Proxying>, CasError> {
+        let Some(path) = &self.proxying else {
+            return Ok(None);
+        };
+        let mut pgt_urls = Vec::with_capacity(sites.len());
+        for site in sites {
+            let address = site.url(path);
+            let pgt_url = PgtUrl::parse_allowing_loopback_http(&address).map_err(|error| {
+                CasError::setting(
+                    "proxying path",
+                    path,
+                    &format!("it gives the address {address}, which cannot be called: {error}"),
+                    "give the application an address that CAS servers call, such as \
+                     https://app.example.org",
+                )
+            })?;
+            client
+                .with_pgt_url(pgt_url.clone())
+                .map_err(|error| CasError::Client(Box::new(error)))?;
+            pgt_urls.push(pgt_url);
+        }
+        Ok(Some(Proxying {
+            path: path.clone(),
+            pgt_urls,
+            receptor: Receptor::new(Arc::clone(store), Arc::clone(clock), ring.clone()),
+            sources: networks("pgt_sources", &self.pgt_sources)?,
+        }))
+    }
+
+    fn client(&self, proxy_chains: &[ProxyChain]) -> Result<Client, CasError> {
         let provider = self.provider.as_deref().ok_or_else(|| {
             CasError::setting(
                 self.names.provider,
@@ -450,6 +517,9 @@ impl<T: From<App>> AppBuilder<T> {
         }
         for options in &self.client_options {
             builder = options(builder);
+        }
+        for chain in proxy_chains {
+            builder = chain.allow(builder);
         }
         builder
             .build()
@@ -504,12 +574,16 @@ fn check_cookie_name(name: &str) -> Result<(), CasError> {
     ))
 }
 
-fn network(text: &str) -> Result<IpNet, CasError> {
+fn networks(name: &'static str, texts: &[String]) -> Result<Vec<IpNet>, CasError> {
+    texts.iter().map(|text| network(name, text)).collect()
+}
+
+fn network(name: &'static str, text: &str) -> Result<IpNet, CasError> {
     text.parse::<IpNet>()
         .or_else(|_| text.parse::<std::net::IpAddr>().map(IpNet::from))
         .map_err(|_| {
             CasError::setting(
-                "slo_sources",
+                name,
                 text,
                 "it is neither a network nor an address",
                 "write it as 192.0.2.0/24 or 2001:db8::/32",

@@ -1,9 +1,10 @@
 //! What a request is, and what to do about it: pure functions of values.
 
-use std::net::IpAddr;
-
 use casque_proto::query::{TicketInRequest, ticket_in_request};
-use casque_proto::{LoginOptions, LogoutDecision, LogoutReceiver, ServiceTicket, TicketMode};
+use casque_proto::{
+    JsonpCallback, LoginOptions, LogoutDecision, LogoutReceiver, ReadError, ServiceTicket,
+    TicketMode,
+};
 use http::header::CONTENT_LENGTH;
 use http::{HeaderValue, Method, StatusCode};
 
@@ -14,6 +15,7 @@ use crate::login::{LoginState, PendingLogin, is_gateway_marker, is_marker};
 use crate::navigation::{from_another_site, in_advance, is_navigation, may_log_out};
 use crate::pages;
 use crate::policy::{Mode, Policy};
+use crate::proxying::{PgtCallback, ProxiedCall, receive};
 use crate::session::{Session, Sessions};
 use crate::site::Site;
 
@@ -76,6 +78,17 @@ pub enum Decision {
         /// Which own address.
         site: usize,
     },
+    /// A message of single logout that came through the browser.
+    SingleLogout {
+        /// Whose session ends.
+        ticket: ServiceTicket,
+        /// The function of a script that asks so.
+        callback: Option<JsonpCallback>,
+    },
+    /// A proxy-granting ticket came to the receptor.
+    KeepPgt(Box<PgtCallback>),
+    /// Another application calls as its user.
+    Call(Box<ProxiedCall>),
     /// Everything is said.
     Answer(Box<Answer>),
 }
@@ -126,6 +139,8 @@ pub enum FormDecision {
     Serve,
     /// A message of single logout about this ticket. [`App::single_logout`] does it.
     SingleLogout(ServiceTicket),
+    /// A proxy-granting ticket came to the receptor. [`App::act`] does it.
+    KeepPgt(Box<PgtCallback>),
     /// Everything is said.
     Answer(Box<Answer>),
 }
@@ -135,6 +150,9 @@ impl App {
     pub fn decide(&self, request: &RequestView<'_>) -> Decision {
         let (index, site) = self.site(request);
         let path = site.local_path(request.uri.path());
+        if let Some(proxying) = self.receptor_at(path) {
+            return self.decide_receptor(request, proxying);
+        }
         let callback = is_page(path, &self.0.callback);
         if callback && let Some(decision) = self.decide_callback(request, index, site) {
             return decision;
@@ -153,6 +171,9 @@ impl App {
         if path == self.0.logout {
             return self.decide_logout(request, index, site);
         }
+        if let Some(call) = self.proxied_call(request, index, site) {
+            return Decision::Call(Box::new(call));
+        }
         Decision::Serve {
             session: session_id(request, site),
         }
@@ -168,11 +189,22 @@ impl App {
 
     /// Says what the body of a form on the callback path is.
     pub fn decide_form(&self, request: &RequestView<'_>, body: &[u8]) -> FormDecision {
-        // The path has been judged, with the prefix taken into account.
-        let receiver = LogoutReceiver::new(request.uri.path());
+        let site = self.site(request).1;
+        if self
+            .receptor_at(site.local_path(request.uri.path()))
+            .is_some()
+        {
+            let query = request.uri.query().unwrap_or_default();
+            return match receive(query, body) {
+                Decision::KeepPgt(callback) => FormDecision::KeepPgt(callback),
+                Decision::Answer(answer) => FormDecision::Answer(answer),
+                _ => FormDecision::Serve,
+            };
+        }
+        let receiver = self.0.slo.receiver(request);
         match receiver.decide(request.method, request.uri, request.headers, body) {
             LogoutDecision::Logout { ticket, .. } => {
-                if self.receives_logout_from(request.peer) {
+                if self.0.slo.receives_from(request.peer) {
                     return FormDecision::SingleLogout(ticket);
                 }
                 tracing::warn!("single logout message from outside slo_sources");
@@ -180,13 +212,9 @@ impl App {
                 FormDecision::Answer(Box::new(answer))
             }
             LogoutDecision::Refuse(error) => {
-                tracing::info!(
-                    error = error.class().as_str(),
-                    "single logout message refused"
-                );
-                let answer = Answer::status(StatusCode::BAD_REQUEST, Reason::BadSingleLogout);
-                FormDecision::Answer(Box::new(answer))
+                FormDecision::Answer(Box::new(bad_single_logout(&error)))
             }
+            _ if !is_form(request) => FormDecision::Serve,
             _ => {
                 let query = request.uri.query().unwrap_or_default();
                 // Bytes that are not UTF-8 are the application's own: a ticket is ASCII.
@@ -202,11 +230,6 @@ impl App {
                 }
             }
         }
-    }
-
-    fn receives_logout_from(&self, peer: Option<IpAddr>) -> bool {
-        let sources = &self.0.slo_sources;
-        sources.is_empty() || peer.is_some_and(|peer| sources.iter().any(|n| n.contains(&peer)))
     }
 
     /// Judges whether a request may go on to a route with this policy: `None` means that it may.
@@ -328,8 +351,18 @@ impl App {
     ) -> Option<Decision> {
         match *request.method {
             Method::GET => {}
-            Method::POST => return is_small_form(request).then_some(Decision::ReadForm),
+            Method::POST => return self.is_small_form(request).then_some(Decision::ReadForm),
             _ => return None,
+        }
+        let receiver = self.0.slo.receiver(request);
+        match receiver.decide(request.method, request.uri, request.headers, b"") {
+            LogoutDecision::Logout { ticket, callback } => {
+                return Some(Decision::SingleLogout { ticket, callback });
+            }
+            LogoutDecision::Refuse(error) => {
+                return Some(Decision::Answer(Box::new(bad_single_logout(&error))));
+            }
+            _ => {}
         }
         let query = request.uri.query().unwrap_or_default();
         let ticket = match ticket_in_request(query, None, TicketMode::Cas) {
@@ -466,6 +499,25 @@ impl App {
         }
     }
 
+    /// Whether a body could be a message of single logout at all; all others stream through (S-081).
+    fn is_small_form(&self, request: &RequestView<'_>) -> bool {
+        let RequestView {
+            method,
+            uri,
+            headers,
+            ..
+        } = request;
+        let length = headers
+            .get(CONTENT_LENGTH)
+            .and_then(|value| value.to_str().ok());
+        let length = length.and_then(|text| text.parse::<usize>().ok());
+        self.0
+            .slo
+            .receiver(request)
+            .may_be_logout(method, uri, headers)
+            && length.is_none_or(|length| length <= MAX_FORM_BYTES)
+    }
+
     /// Asks the CAS server whether it knows this browser, unless it was asked lately.
     fn ask_once(&self, request: &RequestView<'_>) -> Option<Answer> {
         if *request.method != Method::GET || !is_navigation(request.headers) {
@@ -533,18 +585,19 @@ fn marker_in(query: &str) -> Option<String> {
     }
 }
 
-/// Whether a body could be a message of single logout at all; all others stream through (S-081).
-fn is_small_form(request: &RequestView<'_>) -> bool {
-    let RequestView {
-        method,
-        uri,
-        headers,
-        ..
-    } = request;
-    let length = headers
-        .get(CONTENT_LENGTH)
-        .and_then(|value| value.to_str().ok());
-    let length = length.and_then(|text| text.parse::<usize>().ok());
-    LogoutReceiver::new(uri.path()).may_be_logout(method, uri, headers)
-        && length.is_none_or(|length| length <= MAX_FORM_BYTES)
+/// Whether a body is a form, by its one media type.
+pub(crate) fn is_form(request: &RequestView<'_>) -> bool {
+    LogoutReceiver::new(request.uri.path()).may_be_logout(
+        request.method,
+        request.uri,
+        request.headers,
+    )
+}
+
+fn bad_single_logout(error: &ReadError) -> Answer {
+    tracing::info!(
+        error = error.class().as_str(),
+        "single logout message refused"
+    );
+    Answer::status(StatusCode::BAD_REQUEST, Reason::BadSingleLogout)
 }

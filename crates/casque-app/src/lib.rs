@@ -32,6 +32,10 @@
 //! - *Eaten bodies* (S-081): only small forms on the callback path are read; everything else
 //!   streams through.
 //!
+//! - *Applications that come as somebody* (S-014): nobody comes through a proxy whose chain is not
+//!   allowed, and never in a browser.
+//! - *Floods of proxy-granting tickets* (S-015): pairs are few, short-lived, sealed, and taken once.
+//!
 //! # Behind a proxy
 //!
 //! Give the address that browsers use, with https and path prefix, as the base; the socket may be
@@ -52,6 +56,8 @@ mod navigation;
 mod page;
 mod pages;
 mod policy;
+mod proxying;
+mod receptor;
 mod rule;
 mod session;
 mod site;
@@ -60,7 +66,7 @@ pub use act::Outcome;
 pub use answer::{Answer, Reason};
 pub use app::{AfterLogout, App, RequestView};
 pub use builder::AppBuilder;
-pub use casque_proto::Attributes;
+pub use casque_proto::{Attributes, JsonpCallback, ProxyTicket, ServiceRule};
 pub use decide::{Callback, Decision, FormDecision, LoginPage, MAX_FORM_BYTES, SessionId};
 pub use env::Settings;
 pub use error::CasError;
@@ -68,6 +74,7 @@ pub use keys::SecretKey;
 pub use login::PendingLogin;
 pub use navigation::is_navigation;
 pub use policy::{Mode, Policy};
+pub use proxying::{PgtCallback, ProxiedCall, ProxyError};
 pub use rule::Rule;
 pub use session::Session;
 pub use site::PathPrefix;

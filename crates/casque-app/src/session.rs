@@ -1,10 +1,11 @@
 //! Sessions of the application: opaque ids in a cookie, records in the store.
 //!
-//! Three kinds of thing lie in the store, each under a keyed hash:
+//! Four kinds of thing lie in the store, each under a keyed hash:
 //!
 //! - the *session*, found by the cookie: who is signed in;
 //! - the *family*, a set: under which ids this sign-in lives now;
-//! - the *ticket*, a set: which family a service ticket began.
+//! - the *ticket*, a set: which family a service ticket began;
+//! - the *proxy-granting ticket* of a family, sealed, where the application calls others as its user.
 //!
 //! Single logout goes from ticket to family to session, and a new id only changes the family. So
 //! changing the id, which stops session fixation, does not break single logout (S-055, R-091).
@@ -13,7 +14,9 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, OnceLock};
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
-use casque_proto::Attributes;
+use base64::Engine as _;
+use base64::engine::general_purpose::URL_SAFE_NO_PAD;
+use casque_proto::{Attributes, ProxyGrantingTicket};
 use casque_store::{Clock, Key, SharedStore, StoreError};
 use sha2::{Digest as _, Sha256};
 
@@ -22,6 +25,13 @@ use crate::keys::{KeyRing, random, random_id};
 const SESSION: &str = "app-session";
 const FAMILY: &str = "app-family";
 const TICKET: &str = "app-ticket";
+const PGT: &str = "app-pgt";
+
+/// Flag of a record: credentials were asked for anew.
+const FRESH: u8 = 1;
+
+/// Flag of a record: a proxy-granting ticket lies beside it.
+const HAS_PGT: u8 = 2;
 
 /// Characters of a session id: 256 bits as base64url.
 const ID_CHARS: usize = 43;
@@ -39,9 +49,12 @@ type Digest32 = [u8; 32];
 pub struct Session {
     record: Vec<u8>,
     created: SystemTime,
-    fresh: bool,
+    flags: u8,
     family: Digest32,
     ticket: Digest32,
+    /// That of a call, which has no place in the store.
+    own_pgt: Option<ProxyGrantingTicket>,
+    proxies: Vec<String>,
     name: std::ops::Range<usize>,
     attributes: OnceLock<Attributes>,
 }
@@ -65,12 +78,44 @@ impl Session {
 
     /// Whether the login asked for credentials anew (`renew`), and the server confirmed it.
     pub fn renewed(&self) -> bool {
-        self.fresh
+        self.flags & FRESH != 0
+    }
+
+    /// The proxies through which another application calls as this user, the most recent first;
+    /// empty for a user who has logged in here.
+    pub fn proxies(&self) -> &[String] {
+        &self.proxies
+    }
+
+    /// Whether proxy tickets can be asked for (see [`App::proxy_ticket`](crate::App::proxy_ticket)).
+    pub fn is_proxying(&self) -> bool {
+        self.own_pgt.is_some() || self.flags & HAS_PGT != 0
+    }
+
+    pub(crate) fn own_pgt(&self) -> Option<&ProxyGrantingTicket> {
+        self.own_pgt.as_ref()
+    }
+
+    /// A session for one request, of a user whom another application calls as.
+    pub(crate) fn of_call(
+        new: &NewSession<'_>,
+        now: SystemTime,
+        proxies: &[String],
+    ) -> Option<Self> {
+        let nobody = Expected {
+            ticket: [0; 32],
+            family: [0; 32],
+        };
+        Some(Self {
+            own_pgt: new.pgt.cloned(),
+            proxies: proxies.to_vec(),
+            ..Self::read(new.write(now, &nobody))?
+        })
     }
 
     fn read(record: Vec<u8>) -> Option<Self> {
         let mut rest = record.as_slice();
-        let (1, created, fresh) = (
+        let (1, created, [flags]) = (
             take::<1>(&mut rest)?[0],
             take(&mut rest)?,
             take::<1>(&mut rest)?,
@@ -88,9 +133,11 @@ impl Session {
         }
         Some(Self {
             created,
-            fresh: fresh == [1],
+            flags,
             family,
             ticket,
+            own_pgt: None,
+            proxies: Vec::new(),
             name,
             attributes: OnceLock::new(),
             record,
@@ -111,6 +158,7 @@ pub(crate) struct NewSession<'a> {
     pub(crate) user: &'a str,
     pub(crate) attributes: &'a Attributes,
     pub(crate) fresh: bool,
+    pub(crate) pgt: Option<&'a ProxyGrantingTicket>,
 }
 
 impl NewSession<'_> {
@@ -123,7 +171,9 @@ impl NewSession<'_> {
         let mut record = Vec::with_capacity(256);
         record.push(1);
         record.extend(millis.to_be_bytes());
-        record.push(u8::from(self.fresh));
+        let fresh = if self.fresh { FRESH } else { 0 };
+        let has_pgt = if self.pgt.is_some() { HAS_PGT } else { 0 };
+        record.push(fresh | has_pgt);
         record.extend(expected.family);
         record.extend(expected.ticket);
         push_text(&mut record, self.user);
@@ -231,17 +281,55 @@ impl Sessions {
                 return Ok(None);
             }
             if self.touches.due(&key, now, self.idle / 10) {
-                match self
-                    .store
-                    .touch(&key, self.deadline(session.created, now))
-                    .await
-                {
+                match self.touch(&key, &session, now).await {
                     Ok(true) => {}
                     Ok(false) => return Ok(None),
                     Err(error) => tracing::warn!(%error, "a session's idle time was not renewed"),
                 }
             }
             return Ok(Some(Arc::new(session)));
+        }
+        Ok(None)
+    }
+
+    async fn touch(
+        &self,
+        key: &Key,
+        session: &Session,
+        now: SystemTime,
+    ) -> Result<bool, StoreError> {
+        let deadline = self.deadline(session.created, now);
+        if session.is_proxying() {
+            for hasher in self.ring.hashers() {
+                let pgt = Key::new(PGT, &session.family, hasher);
+                if self.store.touch(&pgt, deadline).await? {
+                    break;
+                }
+            }
+        }
+        self.store.touch(key, deadline).await
+    }
+
+    /// The proxy-granting ticket of a session, while the session lives.
+    pub(crate) async fn pgt(
+        &self,
+        session: &Session,
+    ) -> Result<Option<ProxyGrantingTicket>, StoreError> {
+        if !session.is_proxying() {
+            return Ok(None);
+        }
+        for hasher in self.ring.hashers() {
+            let key = Key::new(PGT, &session.family, hasher);
+            let Some(sealed) = self.store.get(&key).await? else {
+                continue;
+            };
+            let plain = std::str::from_utf8(&sealed)
+                .ok()
+                .and_then(|text| self.ring.open(&pgt_purpose(&session.family), text))
+                .and_then(|plain| String::from_utf8(plain).ok());
+            if let Some(pgt) = plain.and_then(|text| ProxyGrantingTicket::parse(&text).ok()) {
+                return Ok(Some(pgt));
+            }
         }
         Ok(None)
     }
@@ -287,6 +375,14 @@ impl Sessions {
         let family_key = Key::new(FAMILY, &expected.family, hasher);
         let session_key = Key::new(SESSION, &handle, hasher);
         self.store.append(&family_key, handle.to_vec(), end).await?;
+        if let Some(pgt) = new.pgt {
+            let purpose = pgt_purpose(&expected.family);
+            let sealed = self.ring.seal(&purpose, pgt.secret().as_bytes());
+            let key = Key::new(PGT, &expected.family, hasher);
+            self.store
+                .create(&key, sealed.into_bytes(), self.deadline(now, now))
+                .await?;
+        }
         let record = new.write(now, expected);
         self.store
             .create(&session_key, record, self.deadline(now, now))
@@ -374,6 +470,7 @@ impl Sessions {
     async fn end_family(&self, family: &[u8]) -> Result<usize, StoreError> {
         let mut ended = 0;
         for hasher in self.ring.hashers() {
+            self.store.delete(&Key::new(PGT, family, hasher)).await?;
             for handle in self
                 .store
                 .take_members(&Key::new(FAMILY, family, hasher))
@@ -391,6 +488,14 @@ impl Sessions {
     fn deadline(&self, created: SystemTime, now: SystemTime) -> SystemTime {
         (created + self.absolute).min(now + self.idle)
     }
+}
+
+/// What a proxy-granting ticket is sealed for: no other session can use it.
+fn pgt_purpose(family: &Digest32) -> String {
+    format!(
+        "casque-app proxy-granting ticket 1 {}",
+        URL_SAFE_NO_PAD.encode(family)
+    )
 }
 
 /// When this process last renewed which session's idle time, without a lock and in fixed memory.

@@ -34,7 +34,7 @@ impl Context {
         extensions.get()
     }
 
-    pub(crate) fn app(&self) -> &App {
+    pub(crate) fn app(&self) -> &Arc<App> {
         &self.0.app
     }
 

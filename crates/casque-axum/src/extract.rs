@@ -4,11 +4,12 @@ use std::sync::Arc;
 
 use axum_core::extract::{FromRequestParts, OptionalFromRequestParts};
 use axum_core::response::{IntoResponse, Response};
-use casque_app::{Attributes, Session};
+use casque_app::{App, Attributes, ProxyTicket, Session};
 use http::StatusCode;
 use http::request::Parts;
 
 use crate::context::{Context, respond};
+use crate::proxy::ProxyRejection;
 
 /// The user who is signed in.
 ///
@@ -29,27 +30,72 @@ use crate::context::{Context, respond};
 /// # let _ = members;
 /// ```
 #[derive(Clone)]
-pub struct CasUser(Arc<Session>);
+pub struct CasUser {
+    session: Arc<Session>,
+    app: Arc<App>,
+}
 
 impl CasUser {
+    fn of(session: &Arc<Session>, context: &Context) -> Self {
+        Self {
+            session: Arc::clone(session),
+            app: Arc::clone(context.app()),
+        }
+    }
+
     /// The user's name, exactly as the CAS server gave it.
     pub fn name(&self) -> &str {
-        self.0.name()
+        self.session.name()
     }
 
     /// The attributes that the CAS server released; each has a list of values.
     pub fn attributes(&self) -> &Attributes {
-        self.0.attributes()
+        self.session.attributes()
     }
 
     /// The first value of an attribute.
     pub fn attribute(&self, name: &str) -> Option<&str> {
-        self.0.attributes().first(name)
+        self.session.attributes().first(name)
     }
 
     /// The session: when it began, and whether credentials were asked for anew.
     pub fn session(&self) -> &Session {
-        &self.0
+        &self.session
+    }
+
+    /// A ticket with which to call another application as this user, once and soon, where
+    /// [`proxying`](casque_app::AppBuilder::proxying) is on.
+    ///
+    /// `service` is the address to call, exactly, without the ticket. See also
+    /// [`proxied_url`](Self::proxied_url).
+    ///
+    /// # Errors
+    ///
+    /// [`ProxyRejection`], which a handler can return as its answer.
+    pub async fn proxy_ticket(&self, service: &str) -> Result<ProxyTicket, ProxyRejection> {
+        Ok(self.app.proxy_ticket(&self.session, service).await?)
+    }
+
+    /// The address of a page of another application with a [`proxy_ticket`](Self::proxy_ticket) in
+    /// its query: what to `GET` to see the page as this user. Keep it out of logs.
+    ///
+    /// ```
+    /// use casque_axum::{CasUser, ProxyRejection};
+    ///
+    /// async fn marks(user: CasUser) -> Result<String, ProxyRejection> {
+    ///     let url = user.proxied_url("https://data.example.org/api/marks").await?;
+    ///     // … let an HTTP client get `url`
+    /// #   drop(url);
+    ///     Ok("the marks".to_owned())
+    /// }
+    /// # let _ = marks;
+    /// ```
+    ///
+    /// # Errors
+    ///
+    /// [`ProxyRejection`], which a handler can return as its answer.
+    pub async fn proxied_url(&self, service: &str) -> Result<String, ProxyRejection> {
+        Ok(self.app.proxied_url(&self.session, service).await?)
     }
 }
 
@@ -65,7 +111,7 @@ impl<S: Send + Sync> FromRequestParts<S> for CasUser {
     async fn from_request_parts(parts: &mut Parts, _: &S) -> Result<Self, CasRejection> {
         let context = Context::of(&parts.extensions).ok_or_else(CasRejection::no_layer)?;
         if let Some(session) = context.session() {
-            return Ok(Self(Arc::clone(session)));
+            return Ok(Self::of(session, context));
         }
         let view = context.view(&parts.method, &parts.headers, parts.version);
         Err(CasRejection(respond(
@@ -78,8 +124,11 @@ impl<S: Send + Sync> OptionalFromRequestParts<S> for CasUser {
     type Rejection = Infallible;
 
     async fn from_request_parts(parts: &mut Parts, _: &S) -> Result<Option<Self>, Infallible> {
-        let session = Context::of(&parts.extensions).and_then(Context::session);
-        Ok(session.map(|session| Self(Arc::clone(session))))
+        let context = Context::of(&parts.extensions);
+        Ok(context.and_then(|context| {
+            let session = context.session()?;
+            Some(Self::of(session, context))
+        }))
     }
 }
 

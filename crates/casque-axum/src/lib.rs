@@ -35,14 +35,17 @@ mod cas;
 mod context;
 mod extract;
 mod layer;
+mod proxy;
 mod require;
 
 pub use cas::{Cas, CasBuilder};
 pub use casque_app::{
-    AfterLogout, Attributes, CasError, Mode, PathPrefix, Policy, Rule, SecretKey, Session, Settings,
+    AfterLogout, Attributes, CasError, Mode, PathPrefix, Policy, ProxyError, ProxyTicket, Rule,
+    SecretKey, ServiceRule, Session, Settings,
 };
 pub use extract::{CasRejection, CasUser};
 pub use layer::{CasLayer, CasService, ResponseFuture};
+pub use proxy::ProxyRejection;
 pub use require::{Require, RequireService};
 
 /// The book's and the README's examples, compiled.

@@ -22,9 +22,11 @@ use crate::cas::{Cas, PeerAddress};
 /// 1. On the callback path a ticket is validated and the browser sent on to the page it asked for;
 ///    a form is read, up to 16 KiB and for 10 seconds, to see whether it is a message of single
 ///    logout; a slower one gets 408. Any other body streams through untouched.
-/// 2. The login path sends to the CAS server whoever is not signed in, the logout path ends the
+/// 2. Where [`proxying`](casque_app::AppBuilder::proxying) is on, its path receives proxy-granting
+///    tickets.
+/// 3. The login path sends to the CAS server whoever is not signed in, the logout path ends the
 ///    session.
-/// 3. Everything else goes on to the application, which learns who is signed in through
+/// 4. Everything else goes on to the application, which learns who is signed in through
 ///    [`CasUser`](crate::CasUser) and the guards of [`Cas`].
 ///
 /// Answers that depend on who is signed in get `Cache-Control: no-store`, unless the application
@@ -33,7 +35,8 @@ use crate::cas::{Cas, PeerAddress};
 /// # Deployment
 ///
 /// Own addresses are settings: no forwarded header is read, so a proxy cannot get them wrong. Let
-/// CSRF protection pass `POST` to the callback path, which is how single logout arrives.
+/// CSRF protection pass `POST` to the callback path, which is how single logout arrives, and to the
+/// path of proxying.
 #[derive(Clone)]
 pub struct CasLayer {
     cas: Cas,
@@ -45,7 +48,7 @@ impl CasLayer {
         Self { cas, peer: None }
     }
 
-    /// How to find the peer's address, which `slo_sources` is compared with.
+    /// How to find the peer's address, which `slo_sources` and `pgt_sources` are compared with.
     ///
     /// With `into_make_service_with_connect_info::<SocketAddr>()`:
     ///

@@ -83,6 +83,13 @@ where
                             FormDecision::SingleLogout(ticket) => {
                                 self.cas.0.single_logout(&ticket).await
                             }
+                            FormDecision::KeepPgt(callback) => {
+                                let decision = Decision::KeepPgt(callback);
+                                match self.cas.0.act(decision).await {
+                                    Outcome::Answer(answer) => answer,
+                                    _ => return self.serve_form(request).await,
+                                }
+                            }
                             FormDecision::Answer(answer) => *answer,
                             _ => return self.serve_form(request).await,
                         };
