@@ -459,7 +459,7 @@ impl<T: From<App>> AppBuilder<T> {
         let mut pgt_urls = Vec::with_capacity(sites.len());
         for site in sites {
             let address = site.url(path);
-            let pgt_url = PgtUrl::parse_allowing_loopback_http(&address).map_err(|error| {
+            let pgt_url = PgtUrl::parse_allowing_http_on_loopback(&address).map_err(|error| {
                 CasError::setting(
                     "proxying path",
                     path,

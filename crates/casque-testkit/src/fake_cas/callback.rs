@@ -28,7 +28,7 @@ impl Delivery {
         iou: &ProxyGrantingTicketIou,
         pgt: &ProxyGrantingTicket,
     ) -> bool {
-        let Ok(url) = PgtUrl::parse_allowing_loopback_http(pgt_url) else {
+        let Ok(url) = PgtUrl::parse_allowing_http_on_loopback(pgt_url) else {
             return false;
         };
         let url = url.with_tickets(iou, pgt);
