@@ -387,8 +387,9 @@ impl<'a> Reader<'a> {
         }
         self.check_attributes()?;
         let (prefix, local) = pieces::split_name(name).map_err(|what| self.malformed(what))?;
-        if prefix.is_some_and(|prefix| prefix.is_xmlns()) {
-            return Err(self.malformed("an undeclared namespace prefix"));
+        // No message has elements of these, and parsers do not agree on what they would be.
+        if prefix.is_some_and(|prefix| prefix.is_xmlns() || prefix.is_xml()) {
+            return Err(self.malformed("an element with a reserved namespace prefix"));
         }
         let namespace = self.namespaces.resolve_prefix(prefix, true);
         Ok(Token::Start(Element {

@@ -153,6 +153,7 @@ fn ill_formed_documents_are_refused() {
         "<a xmlns:p='http://www.w3.org/XML/1998/namespace'/>",
         "<a xmlns='http://www.w3.org/2000/xmlns/'/>",
         "<xmlns:a/>",
+        "<xml:a/>",
         "<a xmlns='x' xmlns='x'/>",
         "<a xmlns='http://www.w3.org/XML/1998/namespace'/>",
         "<a xmlns:p='x' xmlns:q='&#120;' p:b='1' q:b='2'/>",
