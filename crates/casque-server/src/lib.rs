@@ -4,9 +4,11 @@ mod config;
 mod http;
 mod login;
 mod logout;
+mod outbound;
 mod pages;
 mod password;
 mod people;
+mod proxy;
 mod registry;
 mod saml;
 mod secret;
@@ -25,6 +27,7 @@ pub use config::{
     Config, ConfigError, ConfigErrors, LimitsConfig, LoginConfig, PasswordConfig, SsoConfig,
     TicketConfig, TlsConfig, configuration_reference,
 };
+pub use outbound::{Network, NetworkFuture, OutboundError, SystemNetwork};
 pub use pages::{Asset, Continue, Field, Login, LoginProblem, Page, Pages, ServiceLabel};
 pub use password::{
     Busy, HashParams, HashParamsError, HashProblem, MAX_PASSWORD_BYTES, Password, PasswordChecker,
@@ -34,4 +37,3 @@ pub use people::{People, PeopleFile, Person, check_username};
 pub use registry::{LogoutType, ProxyPolicy, Release, Service, Services};
 pub use serve::{Tls, TlsError};
 pub use server::{Parts, Server};
-pub use slo::OutboundError;

@@ -96,6 +96,7 @@ fn tell(accepted: &Accepted<'_>, protected: bool) -> SamlResponse {
         grant,
         service,
         person,
+        ..
     } = accepted;
     tracing::info!(user = %person.id, service = %service.id, endpoint_name = "samlValidate", "ticket accepted");
     let mut assertion = SamlAssertion::new(&person.id)

@@ -19,13 +19,15 @@ use crate::{
     http::{Authority, Cookies, FormLimits, Guard, content, method_not_allowed, page, redirect},
     login::login,
     logout::logout,
+    outbound::{self, Network, OutboundError, SystemNetwork},
     pages::{Page, Pages},
     password::PasswordChecker,
     people::People,
+    proxy::{self, Callbacks},
     registry::Services,
     saml,
     secret::Secret,
-    slo::{Messenger, OutboundError},
+    slo::Messenger,
     sso::Sessions,
     state::State,
     throttle::{Limits, Throttle},
@@ -68,6 +70,21 @@ impl Server {
         store: SharedStore,
         clock: Arc<dyn Clock>,
     ) -> Result<Self, OutboundError> {
+        Self::on_network(config, parts, store, clock, Arc::new(SystemNetwork))
+    }
+
+    /// The same; callbacks of proxying are looked up and connected to by `network`.
+    ///
+    /// # Errors
+    ///
+    /// As [`new`](Self::new).
+    pub fn on_network(
+        config: &Config,
+        parts: Parts,
+        store: SharedStore,
+        clock: Arc<dyn Clock>,
+        network: Arc<dyn Network>,
+    ) -> Result<Self, OutboundError> {
         let Parts {
             people,
             services,
@@ -87,6 +104,7 @@ impl Server {
             config.sso.absolute,
             config.sso.idle,
         );
+        let tls = outbound::tls(config.trusted_roots.as_deref())?;
         let state = State {
             origin: base.origin().ascii_serialization(),
             authority: Authority::of(&base),
@@ -107,6 +125,7 @@ impl Server {
                 store.clone(),
                 hasher.clone(),
                 config.tickets.service_ticket_lifetime,
+                config.tickets.proxy_ticket_lifetime,
             ),
             throttle: Throttle::new(store.clone(), hasher.clone(), limits),
             secret: Secret::new(hasher),
@@ -114,8 +133,9 @@ impl Server {
                 sessions.clone(),
                 services.clone(),
                 clock.clone(),
-                config.trusted_roots.as_deref(),
+                tls.clone(),
             )?,
+            callbacks: Callbacks::new(&services, network, tls, clock.clone()),
             sessions,
             services,
             store,
@@ -140,10 +160,13 @@ impl Server {
             .route(&at("logout"), any(logout))
             .route(&at("validate"), any(validate::validate))
             .route(&at("serviceValidate"), any(validate::service_validate))
+            .route(&at("proxyValidate"), any(validate::proxy_validate))
             .route(
                 &at("p3/serviceValidate"),
                 any(validate::p3_service_validate),
             )
+            .route(&at("p3/proxyValidate"), any(validate::p3_proxy_validate))
+            .route(&at("proxy"), any(proxy::proxy))
             .route(&at("samlValidate"), any(saml::saml_validate))
             .route(&at("assets/{file}"), any(asset))
             .route(&at(""), any(home));

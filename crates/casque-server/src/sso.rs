@@ -47,7 +47,8 @@ pub(crate) struct Session {
     pub(crate) user: String,
     /// When the password was checked.
     pub(crate) authenticated: SystemTime,
-    ends: SystemTime,
+    /// When it ends at the latest.
+    pub(crate) ends: SystemTime,
     /// A keyed hash of the person's password hash at that time.
     password: String,
     key: Key,

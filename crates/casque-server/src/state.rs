@@ -13,6 +13,7 @@ use crate::{
     pages::Pages,
     password::PasswordChecker,
     people::People,
+    proxy::Callbacks,
     registry::Services,
     secret::Secret,
     slo::Messenger,
@@ -49,6 +50,7 @@ pub(crate) struct State {
     pub(crate) tickets: Tickets,
     pub(crate) throttle: Throttle,
     pub(crate) messenger: Messenger,
+    pub(crate) callbacks: Callbacks,
 }
 
 impl State {

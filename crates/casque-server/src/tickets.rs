@@ -1,8 +1,9 @@
-//! Service tickets: bound to one service, gone with the first attempt (R-095, R-096, S-003, S-006).
+//! Service and proxy tickets: bound to one service, gone with the first attempt (R-095, R-096, S-003, S-006). And
+//! proxy-granting tickets, good until their session ends.
 
 use std::time::{Duration, SystemTime};
 
-use casque_proto::{ServiceTicket, TicketKind};
+use casque_proto::{ProxyGrantingTicket, ProxyTicket, ServiceTicket, TicketKind};
 use casque_store::{Key, KeyHasher, SharedStore, StoreError};
 use serde::{Deserialize, Serialize};
 
@@ -11,12 +12,13 @@ use crate::{registry::Place, secret, sso::Login};
 /// The longest a ticket may be valid for.
 pub(crate) const LONGEST: Duration = Duration::from_mins(5);
 
-/// Issues and takes service tickets.
+/// Issues and takes tickets.
 #[derive(Debug, Clone)]
 pub(crate) struct Tickets {
     store: SharedStore,
     hasher: KeyHasher,
     lifetime: Duration,
+    proxy_lifetime: Duration,
 }
 
 /// What a ticket stands for.
@@ -30,14 +32,34 @@ pub(crate) struct Grant {
     pub(crate) place: Option<Place>,
     /// It was issued in direct answer to a password.
     pub(crate) fresh: bool,
+    /// The proxies that the person comes through, the most recent first; of a proxy ticket only.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub(crate) proxies: Vec<String>,
+}
+
+/// What a proxy-granting ticket stands for.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub(crate) struct Proxying {
+    /// The login that it came from.
+    pub(crate) login: Login,
+    /// The service that may act as a proxy, as it was given.
+    pub(crate) service: String,
+    /// The callbacks of that proxy and of those before it, the most recent first.
+    pub(crate) proxies: Vec<String>,
 }
 
 impl Tickets {
-    pub(crate) fn new(store: SharedStore, hasher: KeyHasher, lifetime: Duration) -> Self {
+    pub(crate) fn new(
+        store: SharedStore,
+        hasher: KeyHasher,
+        lifetime: Duration,
+        proxy_lifetime: Duration,
+    ) -> Self {
         Self {
             store,
             hasher,
             lifetime: lifetime.min(LONGEST),
+            proxy_lifetime: proxy_lifetime.min(LONGEST),
         }
     }
 
@@ -48,29 +70,73 @@ impl Tickets {
         now: SystemTime,
     ) -> Result<ServiceTicket, StoreError> {
         let ticket = ServiceTicket::generate(&mut secret::fill);
-        let record = serde_json::to_vec(grant).expect("a grant is plain JSON");
-        let made = self
-            .store
-            .create(&self.key(&ticket), record, now + self.lifetime)
-            .await?;
-        debug_assert!(made, "172 random bits do not repeat");
+        let key = self.key(ticket.kind(), ticket.secret());
+        self.create(&key, grant, now + self.lifetime).await?;
         Ok(ticket)
+    }
+
+    /// Issues a proxy ticket, which lasts no longer than its session.
+    pub(crate) async fn issue_proxy(
+        &self,
+        grant: &Grant,
+        now: SystemTime,
+        session_ends: SystemTime,
+    ) -> Result<ProxyTicket, StoreError> {
+        let ticket = ProxyTicket::generate(&mut secret::fill);
+        let key = self.key(TicketKind::Proxy, ticket.secret());
+        let deadline = session_ends.min(now + self.proxy_lifetime);
+        self.create(&key, grant, deadline).await?;
+        Ok(ticket)
+    }
+
+    /// Makes a proxy-granting ticket good until its session ends at the latest.
+    pub(crate) async fn keep(
+        &self,
+        ticket: &ProxyGrantingTicket,
+        proxying: &Proxying,
+        session_ends: SystemTime,
+    ) -> Result<(), StoreError> {
+        let key = self.key(TicketKind::ProxyGranting, ticket.secret());
+        self.create(&key, proxying, session_ends).await
+    }
+
+    /// What a proxy-granting ticket stands for; it stays as it is.
+    pub(crate) async fn proxying(
+        &self,
+        ticket: &ProxyGrantingTicket,
+    ) -> Result<Option<Proxying>, StoreError> {
+        let key = self.key(TicketKind::ProxyGranting, ticket.secret());
+        let record = self.store.get(&key).await?;
+        Ok(record.and_then(|record| serde_json::from_slice(&record).ok()))
+    }
+
+    async fn create(
+        &self,
+        key: &Key,
+        content: &impl Serialize,
+        deadline: SystemTime,
+    ) -> Result<(), StoreError> {
+        let record = serde_json::to_vec(content).expect("what a ticket stands for is plain JSON");
+        let made = self.store.create(key, record, deadline).await?;
+        debug_assert!(made, "172 random bits do not repeat");
+        Ok(())
     }
 
     /// Takes a ticket away and says what it stood for. One caller gets it; whatever is decided
     /// afterwards, it is spent.
     pub(crate) async fn take(&self, ticket: &ServiceTicket) -> Result<Option<Grant>, StoreError> {
-        let record = self.store.take(&self.key(ticket)).await?;
+        let key = self.key(ticket.kind(), ticket.secret());
+        let record = self.store.take(&key).await?;
         Ok(record.and_then(|record| serde_json::from_slice(&record).ok()))
     }
 
-    fn key(&self, ticket: &ServiceTicket) -> Key {
+    fn key(&self, kind: TicketKind, secret: &str) -> Key {
         // The kind is part of the key, so that no ticket is ever found as one of another kind (S-005).
-        let kind = if ticket.kind() == TicketKind::Proxy {
-            "pt"
-        } else {
-            "st"
+        let kind = match kind {
+            TicketKind::Proxy => "pt",
+            TicketKind::ProxyGranting => "pgt",
+            _ => "st",
         };
-        Key::new(kind, ticket.secret().as_bytes(), &self.hasher)
+        Key::new(kind, secret.as_bytes(), &self.hasher)
     }
 }

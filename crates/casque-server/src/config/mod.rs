@@ -129,6 +129,8 @@ impl PasswordConfig {
 pub struct TicketConfig {
     /// From issue to validation, at most 300 s.
     pub service_ticket_lifetime: Duration,
+    /// The same for proxy tickets.
+    pub proxy_ticket_lifetime: Duration,
 }
 
 /// `[sso]`
@@ -299,6 +301,7 @@ impl Config {
             },
             tickets: TicketConfig {
                 service_ticket_lifetime: sheet.duration("tickets.service_ticket_lifetime")?,
+                proxy_ticket_lifetime: sheet.duration("tickets.proxy_ticket_lifetime")?,
             },
             sso,
             limits: LimitsConfig {

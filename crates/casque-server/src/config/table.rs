@@ -68,7 +68,7 @@ pub(crate) const KEYS: &[Key] = &[
         default: Default::Nothing("the usual public roots"),
         example: "\"ca.pem\"",
         meaning: "Certificates (PEM) of further authorities that are trusted for calls to services, such as single \
-                  logout.",
+                  logout and the callbacks of proxying.",
     },
     Key {
         name: "trusted_proxies",
@@ -189,6 +189,16 @@ pub(crate) const KEYS: &[Key] = &[
         default: Default::Is("\"10 s\""),
         example: "\"10 s\"",
         meaning: "How long a service ticket waits to be validated, once.",
+    },
+    Key {
+        name: "tickets.proxy_ticket_lifetime",
+        kind: Kind::Duration {
+            least: SECOND,
+            most: Duration::from_mins(5),
+        },
+        default: Default::Is("\"10 s\""),
+        example: "\"10 s\"",
+        meaning: "The same for a proxy ticket. Proxy-granting tickets end with the session.",
     },
     Key {
         name: "sso.absolute",

@@ -259,6 +259,7 @@ pub(crate) async fn issue(
         url: url.as_str().to_owned(),
         place: state.services.place(&service.id),
         fresh,
+        proxies: Vec::new(),
     };
     state.tickets.issue(&grant, now).await.map(Some)
 }

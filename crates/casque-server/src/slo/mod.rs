@@ -1,10 +1,7 @@
 //! Back-channel single logout: services are told that a session ended (protocol section 7, S-049).
 
-mod client;
-
 use std::{
     collections::HashSet,
-    path::Path,
     sync::{Arc, Mutex, PoisonError},
     time::Duration,
 };
@@ -12,10 +9,11 @@ use std::{
 use casque_proto::{LogoutRequest, RegistryUrl, ServiceTicket, redact::redact};
 use casque_store::{Clock, StoreError};
 use futures_util::{StreamExt as _, stream};
+use rustls::ClientConfig;
 use tokio::sync::Semaphore;
 
-pub use self::client::OutboundError;
 use crate::{
+    outbound::{self, OutboundError},
     registry::{LogoutType, Service, Services},
     secret,
     sso::{Sessions, Visit},
@@ -60,11 +58,11 @@ impl Messenger {
         sessions: Sessions,
         services: Arc<Services>,
         clock: Arc<dyn Clock>,
-        trusted_roots: Option<&Path>,
+        tls: ClientConfig,
     ) -> Result<Self, OutboundError> {
         Ok(Self {
             inner: Arc::new(Inner {
-                client: client::build(trusted_roots, TIMEOUT)?,
+                client: outbound::client(tls, TIMEOUT)?,
                 sessions,
                 services,
                 clock,
@@ -153,7 +151,7 @@ impl Inner {
         };
         let id = LogoutRequest::new_id(&mut secret::fill);
         let body = LogoutRequest::to_form_body(&id, self.clock.now(), &ticket);
-        match client::post(&self.client, url, body).await {
+        match outbound::post(&self.client, url, body).await {
             Ok(status) if status.is_success() => {
                 tracing::info!(service = %service.id, "logout message delivered");
             }

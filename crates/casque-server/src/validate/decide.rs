@@ -1,8 +1,10 @@
 //! The checks of a validation in their order, as functions of their inputs.
 
+use std::borrow::Cow;
+
 use casque_proto::{
-    Endpoint, FailureCode, Format, RegistryUrl, ServiceTicket, TicketError, TicketKind,
-    saml::SamlRequest,
+    Endpoint, FailureCode, Format, PgtUrl, ProxyGrantingTicketIou, RegistryUrl, ServiceTicket,
+    TicketError, TicketKind, saml::SamlRequest,
 };
 
 use crate::{
@@ -22,8 +24,8 @@ pub(crate) struct Question {
     /// The service as it was given.
     pub(super) service: String,
     pub(super) renew: bool,
-    /// A proxy-granting ticket is asked for.
-    pub(super) wants_proxying: bool,
+    /// A proxy-granting ticket is asked for, to be sent there.
+    pub(super) pgt_url: Option<String>,
 }
 
 /// Why a validation fails: a CAS code and words, which never echo what was sent (S-031).
@@ -34,18 +36,30 @@ pub(crate) struct Refusal {
 }
 
 /// Nothing is known of the ticket.
-pub(super) const UNKNOWN_TICKET: Refusal = Refusal {
+pub(crate) const UNKNOWN_TICKET: Refusal = Refusal {
     code: Code::InvalidTicket,
     words: "The ticket is not recognized: unknown, used before, or too old.",
 };
 
 /// The ticket outlived its session.
-pub(super) const SESSION_ENDED: Refusal = Refusal {
+pub(crate) const SESSION_ENDED: Refusal = Refusal {
     code: Code::InvalidTicket,
     words: "The session of this ticket has ended.",
 };
 
-/// The codes this server gives on validation (section 11).
+/// The callback of proxying did not take its tickets.
+pub(super) const CALLBACK_FAILED: Refusal = Refusal {
+    code: Code::InvalidProxyCallback,
+    words: "The proxy callback could not be called, or did not answer 200.",
+};
+
+/// The store did not answer.
+pub(crate) const UNAVAILABLE: Refusal = Refusal {
+    code: Code::InternalError,
+    words: "The server cannot answer right now.",
+};
+
+/// The codes this server gives on validation and to proxies (section 11).
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Code {
     InvalidRequest,
@@ -54,6 +68,7 @@ pub(crate) enum Code {
     InvalidService,
     UnauthorizedService,
     UnauthorizedServiceProxy,
+    InvalidProxyCallback,
     InternalError,
 }
 
@@ -66,17 +81,18 @@ impl From<Code> for FailureCode {
             Code::InvalidService => Self::InvalidService,
             Code::UnauthorizedService => Self::UnauthorizedService,
             Code::UnauthorizedServiceProxy => Self::UnauthorizedServiceProxy,
+            Code::InvalidProxyCallback => Self::InvalidProxyCallback,
             Code::InternalError => Self::InternalError,
         }
     }
 }
 
-const fn refuse<T>(code: Code, words: &'static str) -> Result<T, Refusal> {
+pub(crate) const fn refuse<T>(code: Code, words: &'static str) -> Result<T, Refusal> {
     Err(Refusal { code, words })
 }
 
 /// The format of the answer: what `format` asks for where it can be read, else XML.
-pub(super) fn format(parameter: Option<&str>) -> Result<Format, Refusal> {
+pub(crate) fn format(parameter: Option<&str>) -> Result<Format, Refusal> {
     match parameter {
         None => Ok(Format::Xml),
         Some(blank) if blank.trim().is_empty() => Ok(Format::Xml),
@@ -121,7 +137,10 @@ impl Question {
             ticket,
             service: service.into_owned(),
             renew: parameters.flag("renew"),
-            wants_proxying: endpoint != Endpoint::Validate && parameters.text("pgtUrl").is_some(),
+            pgt_url: match endpoint {
+                Endpoint::Validate => None,
+                _ => parameters.text("pgtUrl").map(Cow::into_owned),
+            },
         })
     }
 
@@ -136,7 +155,7 @@ impl Question {
             ticket: request.artifact().clone(),
             service: request.target().to_owned(),
             renew,
-            wants_proxying: false,
+            pgt_url: None,
         })
     }
 }
@@ -153,11 +172,15 @@ pub(super) struct Known<'a> {
 }
 
 /// What an accepted ticket proves.
-#[derive(Debug, Clone, Copy)]
+#[derive(Debug, Clone)]
 pub(crate) struct Accepted<'a> {
     pub(crate) grant: &'a Grant,
     pub(crate) service: &'a Service,
     pub(crate) person: &'a Person,
+    /// Where a proxy-granting ticket is to be sent first.
+    pub(crate) callback: Option<PgtUrl>,
+    /// What names it to the service once it has been.
+    pub(crate) iou: Option<ProxyGrantingTicketIou>,
 }
 
 impl Question {
@@ -185,7 +208,12 @@ impl Question {
 /// Steps 5 to 9: whether the ticket, which is spent by now, proves who the person is.
 pub(super) fn judge<'a>(question: &Question, known: Known<'a>) -> Result<Accepted<'a>, Refusal> {
     let grant = known.grant;
-    if question.ticket.kind() == TicketKind::Proxy {
+    //
+    let takes_proxied = matches!(
+        question.endpoint,
+        Endpoint::ProxyValidate | Endpoint::P3ProxyValidate
+    );
+    if question.ticket.kind() == TicketKind::Proxy && !takes_proxied {
         return refuse(
             Code::InvalidTicket,
             "This is a proxy ticket, which is not accepted here.",
@@ -215,15 +243,29 @@ pub(super) fn judge<'a>(question: &Question, known: Known<'a>) -> Result<Accepte
             "The ticket was not issued for a new login.",
         );
     }
-    if question.wants_proxying {
-        return refuse(
-            Code::UnauthorizedServiceProxy,
-            "This service may not act as a proxy.",
-        );
-    }
+    let callback = match &question.pgt_url {
+        None => None,
+        Some(_) if !service.proxy.allows_proxying() => {
+            return refuse(
+                Code::UnauthorizedServiceProxy,
+                "This service may not act as a proxy.",
+            );
+        }
+        Some(url) => match service.proxy.callback(url) {
+            Some(url) => Some(url),
+            None => {
+                return refuse(
+                    Code::InvalidProxyCallback,
+                    "The pgtUrl is not a proxy callback that is registered for this service.",
+                );
+            }
+        },
+    };
     Ok(Accepted {
         grant,
         service,
         person,
+        callback,
+        iou: None,
     })
 }

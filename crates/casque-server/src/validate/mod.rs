@@ -5,18 +5,24 @@ mod decide;
 use std::sync::Arc;
 
 use axum::{extract, response::Response};
-use casque_proto::{Cas1Response, Endpoint, Failure, Format, ServiceResponse, SuccessAnswer};
+use casque_proto::{
+    Cas1Response, Endpoint, Failure, Format, ProxyGrantingTicket, ProxyGrantingTicketIou,
+    ServiceResponse, SuccessAnswer,
+};
 use casque_store::StoreError;
 use http::{Method, StatusCode, Uri};
 
-pub(crate) use self::decide::{Accepted, Code, Question, Refusal};
-use self::decide::{Known, SESSION_ENDED, UNKNOWN_TICKET, format, judge};
+pub(crate) use self::decide::{
+    Accepted, Code, Question, Refusal, SESSION_ENDED, UNAVAILABLE, UNKNOWN_TICKET, refuse,
+};
+use self::decide::{CALLBACK_FAILED, Known, format, judge};
 use crate::{
     http::{ParameterError, Parameters, content, method_not_allowed},
     people::Person,
+    secret,
     sso::Visit,
     state::State,
-    tickets::Grant,
+    tickets::{Grant, Proxying},
 };
 
 type Shared = extract::State<Arc<State>>;
@@ -29,6 +35,16 @@ pub(crate) async fn validate(state: Shared, method: Method, uri: Uri) -> Respons
 /// GET `/serviceValidate` (CAS 2).
 pub(crate) async fn service_validate(state: Shared, method: Method, uri: Uri) -> Response {
     answer(&state, Endpoint::ServiceValidate, &method, uri.query()).await
+}
+
+/// GET `/proxyValidate` (CAS 2, also with proxy tickets).
+pub(crate) async fn proxy_validate(state: Shared, method: Method, uri: Uri) -> Response {
+    answer(&state, Endpoint::ProxyValidate, &method, uri.query()).await
+}
+
+/// GET `/p3/proxyValidate` (CAS 3, also with proxy tickets).
+pub(crate) async fn p3_proxy_validate(state: Shared, method: Method, uri: Uri) -> Response {
+    answer(&state, Endpoint::P3ProxyValidate, &method, uri.query()).await
 }
 
 /// GET `/p3/serviceValidate` (CAS 3).
@@ -52,40 +68,46 @@ async fn answer(
     if method != Method::GET {
         return method_not_allowed("GET");
     }
-    let mut wanted = Format::Xml;
-    let outcome = match Parameters::from_query(query) {
-        Ok(parameters) => match format(parameters.text("format").as_deref()) {
-            Ok(format) => {
-                wanted = format;
-                ask(state, endpoint, format, &parameters).await
-            }
-            // CAS 1 knows no format.
-            Err(_) if endpoint == Endpoint::Validate => {
-                ask(state, endpoint, wanted, &parameters).await
-            }
-            Err(refusal) => Err(refusal),
-        },
-        Err(error) => {
-            // The format is kept where it is not itself what is wrong.
-            let asked = Parameters::of_refused_query(query, "format");
-            wanted = format(asked.as_deref()).unwrap_or(Format::Xml);
-            Err(Refusal {
-                code: Code::InvalidRequest,
-                words: match error {
-                    ParameterError::TooMany => "There are too many parameters.",
-                    ParameterError::Contradiction(_) => {
-                        "A parameter is given twice with different values."
-                    }
-                },
-            })
-        }
+    // CAS 1 knows no format.
+    let (wanted, parameters) = read_query(query, endpoint != Endpoint::Validate);
+    let outcome = match parameters {
+        Ok(parameters) => ask(state, endpoint, wanted, &parameters).await,
+        Err(refusal) => Err(refusal),
     };
     let answer = outcome.unwrap_or_else(|refusal| {
         tracing::info!(code = ?refusal.code, reason = refusal.words, endpoint_name = endpoint.path(), "ticket refused");
-        refuse(endpoint, wanted, refusal)
+        failure(endpoint, wanted, refusal)
     });
     // Failures have status 200 too: many clients look at nothing else.
     content(StatusCode::OK, answer.content_type, answer.body)
+}
+
+/// The parameters of a request for a ticket, and the format of its answer. The format is kept where it is not itself
+/// what is wrong.
+pub(crate) fn read_query(
+    query: Option<&str>,
+    has_format: bool,
+) -> (Format, Result<Parameters, Refusal>) {
+    match Parameters::from_query(query) {
+        Ok(parameters) if has_format => match format(parameters.text("format").as_deref()) {
+            Ok(format) => (format, Ok(parameters)),
+            Err(refusal) => (Format::Xml, Err(refusal)),
+        },
+        Ok(parameters) => (Format::Xml, Ok(parameters)),
+        Err(error) => {
+            let asked = Parameters::of_refused_query(query, "format");
+            let words = match error {
+                ParameterError::TooMany => "There are too many parameters.",
+                ParameterError::Contradiction(_) => {
+                    "A parameter is given twice with different values."
+                }
+            };
+            (
+                format(asked.as_deref()).unwrap_or(Format::Xml),
+                refuse(Code::InvalidRequest, words),
+            )
+        }
+    }
 }
 
 /// All steps of R-094.
@@ -113,10 +135,7 @@ pub(crate) async fn settle<T>(
                 error = &error as &dyn std::error::Error,
                 "the store did not answer"
             );
-            Err(Refusal {
-                code: Code::InternalError,
-                words: "The server cannot answer right now.",
-            })
+            Err(UNAVAILABLE)
         })
 }
 
@@ -142,11 +161,58 @@ async fn take_and_judge<T>(
         person: person.as_deref(),
     };
     match judge(question, known) {
+        Ok(accepted) if accepted.callback.is_some() => {
+            // In a box, so that nobody else carries what a call takes.
+            let accepted = Box::pin(proxying(state, question, accepted)).await?;
+            Ok(accepted.map(|accepted| tell(&accepted)))
+        }
         Ok(accepted) if remember(state, question, &grant).await? => Ok(Ok(tell(&accepted))),
         // What else is wrong with the ticket of an ended session does not matter.
         Err(refusal) if state.sessions.is_live(&grant.login.session).await? => Ok(Err(refusal)),
         _ => Ok(Err(SESSION_ENDED)),
     }
+}
+
+/// Steps 10 and 11 with a proxy-granting ticket: it is good for nothing until its callback has taken it.
+async fn proxying<'a>(
+    state: &State,
+    question: &Question,
+    mut accepted: Accepted<'a>,
+) -> Result<Result<Accepted<'a>, Refusal>, StoreError> {
+    let Some(callback) = &accepted.callback else {
+        return Ok(Ok(accepted));
+    };
+    let grant = accepted.grant;
+    if !state.sessions.is_live(&grant.login.session).await? {
+        return Ok(Err(SESSION_ENDED));
+    }
+    // Neither can be told from the other.
+    let pgt = ProxyGrantingTicket::generate(&mut secret::fill);
+    let iou = ProxyGrantingTicketIou::generate(&mut secret::fill);
+    let service = accepted.service;
+    let delivered = state.callbacks.deliver(service, callback, &iou, &pgt).await;
+    if let Err(error) = delivered {
+        tracing::warn!(service = %service.id, %error, "proxy callback failed");
+        return Ok(Err(CALLBACK_FAILED));
+    }
+    if !remember(state, question, grant).await? {
+        return Ok(Err(SESSION_ENDED));
+    }
+    let Some(session) = state.sessions.by_id(&grant.login.session).await? else {
+        return Ok(Err(SESSION_ENDED));
+    };
+    let mut proxies = Vec::with_capacity(grant.proxies.len() + 1);
+    proxies.push(callback.as_str().to_owned());
+    proxies.extend_from_slice(&grant.proxies);
+    let proxying = Proxying {
+        login: grant.login.clone(),
+        service: grant.url.clone(),
+        proxies,
+    };
+    state.tickets.keep(&pgt, &proxying, session.ends).await?;
+    tracing::info!(user = %session.user, service = %service.id, "proxy-granting ticket delivered");
+    accepted.iou = Some(iou);
+    Ok(Ok(accepted))
 }
 
 /// Notes the visit, so that the service is told when the session ends. False where the
@@ -178,11 +244,18 @@ fn tell(question: &Question, accepted: &Accepted<'_>) -> Answer {
             user: person.id.clone(),
         });
     }
-    let success = if endpoint == Endpoint::P3ServiceValidate {
+    let mut success = if matches!(
+        endpoint,
+        Endpoint::P3ServiceValidate | Endpoint::P3ProxyValidate
+    ) {
         with_attributes(accepted)
     } else {
         SuccessAnswer::new(&person.id)
     };
+    success = success.proxies(&accepted.grant.proxies);
+    if let Some(iou) = &accepted.iou {
+        success = success.proxy_granting_ticket_iou(iou);
+    }
     Answer::new(question.format, success.render(question.format))
 }
 
@@ -192,6 +265,7 @@ pub(crate) fn with_attributes<'a>(accepted: &Accepted<'a>) -> SuccessAnswer<'a> 
         grant,
         service,
         person,
+        ..
     } = accepted;
     SuccessAnswer::new(&person.id)
         .authentication_date(grant.login.authenticated())
@@ -200,7 +274,7 @@ pub(crate) fn with_attributes<'a>(accepted: &Accepted<'a>) -> SuccessAnswer<'a> 
         .attributes(service.release(person))
 }
 
-fn refuse(endpoint: Endpoint, format: Format, refusal: Refusal) -> Answer {
+fn failure(endpoint: Endpoint, format: Format, refusal: Refusal) -> Answer {
     if endpoint == Endpoint::Validate {
         return Answer::cas1(&Cas1Response::Failure);
     }
@@ -208,13 +282,20 @@ fn refuse(endpoint: Endpoint, format: Format, refusal: Refusal) -> Answer {
     Answer::new(format, ServiceResponse::Failure(failure).render(format))
 }
 
+/// The media type of an answer.
+pub(crate) fn content_type(format: Format) -> &'static str {
+    match format {
+        Format::Json => "application/json; charset=UTF-8",
+        _ => "application/xml; charset=UTF-8",
+    }
+}
+
 impl Answer {
     fn new(format: Format, body: String) -> Self {
-        let content_type = match format {
-            Format::Json => "application/json; charset=UTF-8",
-            _ => "application/xml; charset=UTF-8",
-        };
-        Self { content_type, body }
+        Self {
+            content_type: content_type(format),
+            body,
+        }
     }
 
     ///

@@ -1,16 +1,22 @@
-//! The HTTP client for calls out: verified TLS, no redirects, no proxy, little patience.
+//! Calls out: verified TLS, no redirects, no proxy, little patience.
+
+mod callback;
+mod messages;
+mod network;
 
 use std::{
     path::{Path, PathBuf},
     sync::Arc,
-    time::Duration,
 };
 
-use http::{StatusCode, header::CONTENT_TYPE};
 use rustls::{
     ClientConfig, RootCertStore,
     pki_types::{CertificateDer, pem::PemObject as _},
 };
+
+pub(crate) use self::callback::{Call, CallbackError, call};
+pub(crate) use self::messages::{client, post};
+pub use self::network::{Network, NetworkFuture, SystemNetwork};
 
 /// Why calls out cannot be made.
 #[derive(Debug, thiserror::Error)]
@@ -29,11 +35,8 @@ pub enum OutboundError {
     Client(#[source] Box<dyn std::error::Error + Send + Sync>),
 }
 
-/// A client that trusts the public roots and those of the file.
-pub(super) fn build(
-    trusted_roots: Option<&Path>,
-    timeout: Duration,
-) -> Result<reqwest::Client, OutboundError> {
+/// TLS that trusts the public roots and those of the file.
+pub(crate) fn tls(trusted_roots: Option<&Path>) -> Result<ClientConfig, OutboundError> {
     let mut roots = RootCertStore {
         roots: webpki_roots::TLS_SERVER_ROOTS.to_vec(),
     };
@@ -46,17 +49,7 @@ pub(super) fn build(
         .map_err(|error| OutboundError::Client(error.into()))?
         .with_root_certificates(roots)
         .with_no_client_auth();
-    reqwest::Client::builder()
-        .tls_backend_preconfigured(tls)
-        .redirect(reqwest::redirect::Policy::none())
-        .no_proxy()
-        .referer(false)
-        .connect_timeout(timeout)
-        .timeout(timeout)
-        // Bodies are not read to their end, so no connection is used twice (S-012).
-        .pool_max_idle_per_host(0)
-        .build()
-        .map_err(|error| OutboundError::Client(error.into()))
+    Ok(tls)
 }
 
 fn add_roots(roots: &mut RootCertStore, path: &Path) -> Result<(), OutboundError> {
@@ -78,17 +71,4 @@ fn add_roots(roots: &mut RootCertStore, path: &Path) -> Result<(), OutboundError
     } else {
         Ok(())
     }
-}
-
-/// Posts a form and looks at the status alone; the body of the answer is not read.
-pub(super) async fn post(
-    client: &reqwest::Client,
-    url: &str,
-    body: String,
-) -> Result<StatusCode, reqwest::Error> {
-    let request = client
-        .post(url)
-        .header(CONTENT_TYPE, "application/x-www-form-urlencoded")
-        .body(body);
-    Ok(request.send().await?.status())
 }
