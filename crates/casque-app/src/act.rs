@@ -70,9 +70,10 @@ impl App {
     pub async fn single_logout(&self, ticket: &ServiceTicket) -> Answer {
         match self.0.sessions.end_by_ticket(ticket.secret()).await {
             Ok(ended) => {
-                match ended {
-                    0 => tracing::info!("single logout for a ticket that has no session here"),
-                    _ => tracing::info!(ended, "single logout ended a session"),
+                if ended == 0 {
+                    tracing::info!("single logout for a ticket that has no session here");
+                } else {
+                    tracing::info!(ended, "single logout ended a session");
                 }
                 Answer::status(StatusCode::OK, Reason::SingleLogout)
             }

@@ -5,16 +5,16 @@ use std::sync::Arc;
 use std::time::UNIX_EPOCH;
 
 use casque_client::Client;
-use casque_proto::{LogoutReceiver, ServiceUrl};
+use casque_proto::ServiceUrl;
 use casque_store::Clock;
 use http::{HeaderMap, Method, Uri, Version};
-use ipnet::IpNet;
 
 use crate::builder::AppBuilder;
 use crate::keys::KeyRing;
 use crate::login::PendingLogin;
 use crate::proxying::Proxying;
 use crate::session::Sessions;
+use crate::single_logout::SingleLogout;
 use crate::site::Site;
 
 /// What is needed of a request to decide about it; its body is not.
@@ -86,29 +86,6 @@ pub(crate) struct Parts {
     pub(crate) proxying: Option<Proxying>,
     /// Validates proxy tickets, where chains are allowed.
     pub(crate) proxied_client: Option<Client>,
-}
-
-/// How single logout is received.
-#[derive(Clone, Debug, Default)]
-pub(crate) struct SingleLogout {
-    /// From where; empty means from anywhere.
-    pub(crate) sources: Vec<IpNet>,
-    pub(crate) front_channel: bool,
-    pub(crate) raw_xml: bool,
-}
-
-impl SingleLogout {
-    /// For a request whose path has been judged, with the prefix taken into account.
-    pub(crate) fn receiver(&self, request: &RequestView<'_>) -> LogoutReceiver {
-        LogoutReceiver::new(request.uri.path())
-            .front_channel(self.front_channel)
-            .raw_xml(self.raw_xml)
-    }
-
-    pub(crate) fn receives_from(&self, peer: Option<IpAddr>) -> bool {
-        let sources = &self.sources;
-        sources.is_empty() || peer.is_some_and(|peer| sources.iter().any(|n| n.contains(&peer)))
-    }
 }
 
 impl App {

@@ -13,13 +13,14 @@ use casque_store::{Clock, MemoryStore, SharedStore, SystemClock};
 use ipnet::IpNet;
 
 use self::companions::ProxyChain;
-use crate::app::{AfterLogout, App, Parts, SingleLogout};
+use crate::app::{AfterLogout, App, Parts};
 use crate::env::Settings;
 use crate::error::{CasError, without_credentials};
 use crate::keys::{KeyRing, SecretKey};
 use crate::proxying::Proxying;
 use crate::receptor::Receptor;
 use crate::session::Sessions;
+use crate::single_logout::SingleLogout;
 use crate::site::{PathPrefix, Site, is_loopback};
 
 /// The setting that names login page and callback at once.

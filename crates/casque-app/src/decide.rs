@@ -2,10 +2,8 @@
 
 use casque_proto::query::{TicketInRequest, ticket_in_request};
 use casque_proto::{
-    JsonpCallback, LoginOptions, LogoutDecision, LogoutReceiver, ReadError, ServiceTicket,
-    TicketMode,
+    JsonpCallback, LoginOptions, LogoutDecision, LogoutReceiver, ServiceTicket, TicketMode,
 };
-use http::header::CONTENT_LENGTH;
 use http::{HeaderValue, Method, StatusCode};
 
 use crate::answer::{Answer, Reason};
@@ -17,6 +15,7 @@ use crate::pages;
 use crate::policy::{Mode, Policy};
 use crate::proxying::{PgtCallback, ProxiedCall, receive};
 use crate::session::{Session, Sessions};
+use crate::single_logout::{bad_single_logout, is_form};
 use crate::site::Site;
 
 /// Most bytes of a single logout message (S-048).
@@ -151,7 +150,7 @@ impl App {
         let (index, site) = self.site(request);
         let path = site.local_path(request.uri.path());
         if let Some(proxying) = self.receptor_at(path) {
-            return self.decide_receptor(request, proxying);
+            return proxying.decide(request);
         }
         let callback = is_page(path, &self.0.callback);
         if callback && let Some(decision) = self.decide_callback(request, index, site) {
@@ -351,7 +350,13 @@ impl App {
     ) -> Option<Decision> {
         match *request.method {
             Method::GET => {}
-            Method::POST => return self.is_small_form(request).then_some(Decision::ReadForm),
+            Method::POST => {
+                return self
+                    .0
+                    .slo
+                    .is_small_message(request)
+                    .then_some(Decision::ReadForm);
+            }
             _ => return None,
         }
         let receiver = self.0.slo.receiver(request);
@@ -499,25 +504,6 @@ impl App {
         }
     }
 
-    /// Whether a body could be a message of single logout at all; all others stream through (S-081).
-    fn is_small_form(&self, request: &RequestView<'_>) -> bool {
-        let RequestView {
-            method,
-            uri,
-            headers,
-            ..
-        } = request;
-        let length = headers
-            .get(CONTENT_LENGTH)
-            .and_then(|value| value.to_str().ok());
-        let length = length.and_then(|text| text.parse::<usize>().ok());
-        self.0
-            .slo
-            .receiver(request)
-            .may_be_logout(method, uri, headers)
-            && length.is_none_or(|length| length <= MAX_FORM_BYTES)
-    }
-
     /// Asks the CAS server whether it knows this browser, unless it was asked lately.
     fn ask_once(&self, request: &RequestView<'_>) -> Option<Answer> {
         if *request.method != Method::GET || !is_navigation(request.headers) {
@@ -583,21 +569,4 @@ fn marker_in(query: &str) -> Option<String> {
         (Some((_, marker)), None) if is_marker(&marker) => Some(marker.into_owned()),
         _ => None,
     }
-}
-
-/// Whether a body is a form, by its one media type.
-pub(crate) fn is_form(request: &RequestView<'_>) -> bool {
-    LogoutReceiver::new(request.uri.path()).may_be_logout(
-        request.method,
-        request.uri,
-        request.headers,
-    )
-}
-
-fn bad_single_logout(error: &ReadError) -> Answer {
-    tracing::info!(
-        error = error.class().as_str(),
-        "single logout message refused"
-    );
-    Answer::status(StatusCode::BAD_REQUEST, Reason::BadSingleLogout)
 }

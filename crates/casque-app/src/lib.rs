@@ -60,6 +60,7 @@ mod proxying;
 mod receptor;
 mod rule;
 mod session;
+mod single_logout;
 mod site;
 
 pub use act::Outcome;

@@ -10,17 +10,17 @@ use casque_proto::{
     ServiceUrlError, TicketKind, TicketMode,
 };
 use casque_store::StoreError;
-use http::header::CONTENT_LENGTH;
 use http::{Method, StatusCode};
 use ipnet::IpNet;
 
 use crate::answer::{Answer, Reason};
 use crate::app::{App, RequestView};
 use crate::cookie;
-use crate::decide::{Decision, MAX_FORM_BYTES, is_form};
+use crate::decide::{Decision, MAX_FORM_BYTES};
 use crate::navigation::{in_advance, is_navigation};
 use crate::receptor::Receptor;
 use crate::session::{NewSession, Session};
+use crate::single_logout::{content_length, is_form};
 use crate::site::Site;
 
 /// What an application needs to call others as its users.
@@ -32,6 +32,34 @@ pub(crate) struct Proxying {
     pub(crate) pgt_urls: Vec<PgtUrl>,
     pub(crate) receptor: Receptor,
     pub(crate) sources: Vec<IpNet>,
+}
+
+impl Proxying {
+    /// Says what a request to the receptor is.
+    pub(crate) fn decide(&self, request: &RequestView<'_>) -> Decision {
+        let from = request.peer;
+        let known = |peer| {
+            proxying
+                .sources
+                .iter()
+                .any(|network| network.contains(&peer))
+        };
+        if !self.sources.is_empty() && !from.is_some_and(known) {
+            tracing::warn!("a proxy-granting ticket from outside pgt_sources");
+            return refuse(StatusCode::FORBIDDEN);
+        }
+        match *request.method {
+            Method::HEAD => Decision::Answer(Box::new(received())),
+            Method::POST if is_form(request) => {
+                if content_length(request).is_some_and(|length| length > MAX_FORM_BYTES) {
+                    return refuse(StatusCode::PAYLOAD_TOO_LARGE);
+                }
+                Decision::ReadForm
+            }
+            Method::GET | Method::POST => receive(request.uri.query().unwrap_or_default(), b""),
+            _ => refuse(StatusCode::METHOD_NOT_ALLOWED),
+        }
+    }
 }
 
 /// A pair that the CAS server, or anybody, has sent to the receptor.
@@ -160,38 +188,6 @@ impl App {
         Ok(ServiceUrl::parse(service)?.with_ticket(TICKET, &ticket.into()))
     }
 
-    /// Says what a request to the receptor is.
-    pub(crate) fn decide_receptor(
-        &self,
-        request: &RequestView<'_>,
-        proxying: &Proxying,
-    ) -> Decision {
-        let from = request.peer;
-        let known = |peer| {
-            proxying
-                .sources
-                .iter()
-                .any(|network| network.contains(&peer))
-        };
-        if !proxying.sources.is_empty() && !from.is_some_and(known) {
-            tracing::warn!("a proxy-granting ticket from outside pgt_sources");
-            return refuse(StatusCode::FORBIDDEN);
-        }
-        match *request.method {
-            Method::HEAD => Decision::Answer(Box::new(received())),
-            Method::POST if is_form(request) => {
-                let length = request.headers.get(CONTENT_LENGTH);
-                let length = length.and_then(|value| value.to_str().ok()?.parse::<usize>().ok());
-                if length.is_some_and(|length| length > MAX_FORM_BYTES) {
-                    return refuse(StatusCode::PAYLOAD_TOO_LARGE);
-                }
-                Decision::ReadForm
-            }
-            Method::GET | Method::POST => receive(request.uri.query().unwrap_or_default(), b""),
-            _ => refuse(StatusCode::METHOD_NOT_ALLOWED),
-        }
-    }
-
     /// The receptor, where a path is its.
     pub(crate) fn receptor_at(&self, path: &str) -> Option<&Proxying> {
         let proxying = self.0.proxying.as_ref();
@@ -256,7 +252,8 @@ impl App {
                 return Ok(Some(pgt));
             }
             if let Some(pause) = pause {
-                tokio::time::sleep(pause).await;
+                // Nothing tells when a store has caught up.
+                let _ = tokio::time::timeout(pause, std::future::pending::<()>()).await;
             }
         }
         tracing::warn!("the proxy-granting ticket of a login has not arrived");
@@ -348,13 +345,11 @@ pub(crate) fn receive(query: &str, form: &[u8]) -> Decision {
             .zip(ProxyGrantingTicket::parse(pgt).ok()),
         _ => None,
     };
-    match parsed {
-        Some((iou, pgt)) => Decision::KeepPgt(Box::new(PgtCallback { iou, pgt })),
-        None => {
-            tracing::info!("a callback for a proxy-granting ticket was refused");
-            refuse(StatusCode::BAD_REQUEST)
-        }
-    }
+    let Some((iou, pgt)) = parsed else {
+        tracing::info!("a callback for a proxy-granting ticket was refused");
+        return refuse(StatusCode::BAD_REQUEST);
+    };
+    Decision::KeepPgt(Box::new(PgtCallback { iou, pgt }))
 }
 
 fn received() -> Answer {

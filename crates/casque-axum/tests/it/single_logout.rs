@@ -320,3 +320,177 @@ async fn it_is_received_on_the_callback_path_only() {
     let page = lab.browser().post("/echo", FORM, body.clone()).await;
     assert_eq!(page.text(), body);
 }
+
+/// through the browser, where that is switched on; compressed, with a cap.
+#[tokio::test]
+async fn through_the_browser() {
+    let bomb = || {
+        use std::io::Write as _;
+        let mut deflate = flate2::write::ZlibEncoder::new(Vec::new(), flate2::Compression::best());
+        deflate.write_all(&vec![b' '; 10 << 20]).unwrap();
+        let text = base64::Engine::encode(
+            &base64::engine::general_purpose::STANDARD,
+            deflate.finish().unwrap(),
+        );
+        url::form_urlencoded::Serializer::new(String::new())
+            .append_pair("logoutRequest", &text)
+            .finish()
+    };
+    let lab = Lab::with(|builder| {
+        builder
+            .service_base(BASE)
+            .slo_sources(["10.1.0.0/16"])
+            .slo_front_channel(true)
+    });
+    let off = Lab::new();
+    let query = |ticket| {
+        LogoutRequest::to_front_channel_query("LR-1", std::time::SystemTime::UNIX_EPOCH, ticket)
+    };
+    let (mut alice, ticket) = lab.signed_in("alice").await;
+    let (mut other, _) = lab.signed_in("alice").await;
+    for (target, status) in [
+        (format!("{CALLBACK}?{}", bomb()), StatusCode::BAD_REQUEST),
+        (
+            format!("{CALLBACK}?{0}&{0}", query(&ticket)),
+            StatusCode::BAD_REQUEST,
+        ),
+        (
+            format!("{CALLBACK}?logoutRequest=%00"),
+            StatusCode::BAD_REQUEST,
+        ),
+        (format!("/other?{}", query(&ticket)), StatusCode::OK),
+    ] {
+        let page = lab.browser().fetch(&target).await;
+        assert_eq!((page.status, page.text()), (status, ""), "{target:.80}");
+        assert_eq!(alice.go("/").await.text(), "alice", "{target:.80}");
+    }
+    let script = format!("{CALLBACK}?callback=jQuery1.f&_=1&{}", query(&ticket));
+    let page = lab.browser().fetch(&script).await;
+    assert_eq!(
+        (page.text(), page.header("content-type")),
+        ("jQuery1.f();", "application/javascript")
+    );
+    assert_eq!(alice.go("/").await.text(), "nobody");
+    assert_eq!(other.go("/").await.text(), "alice");
+    // Known or unknown, the answer is the same; an odd function is not called.
+    let known = lab.browser().fetch(&script).await;
+    assert_eq!((known.body, known.headers), (page.body, page.headers));
+    let odd = format!("{CALLBACK}?callback=alert(1)&{}", query(&ticket));
+    assert_eq!(lab.browser().fetch(&odd).await.text(), "");
+
+    let (mut bob, ticket) = off.signed_in("bob").await;
+    off.browser()
+        .go(&format!("{CALLBACK}?{}", query(&ticket)))
+        .await;
+    assert_eq!(bob.go("/").await.text(), "bob", "off by default");
+    // The compressed form by POST: from where single logout may come, and only where this is on.
+    let page = off.browser().post(CALLBACK, FORM, query(&ticket)).await;
+    assert_eq!(page.status, StatusCode::BAD_REQUEST);
+    assert_eq!(bob.go("/").await.text(), "bob");
+    let on = Lab::with(|builder| builder.service_base(BASE).slo_front_channel(true));
+    let (mut bob, ticket) = on.signed_in("bob").await;
+    on.browser().post(CALLBACK, FORM, query(&ticket)).await;
+    assert_eq!(bob.go("/").await.text(), "nobody");
+}
+
+/// A body that is the document itself counts where it is asked for; any other XML is the application's.
+#[tokio::test]
+async fn as_a_document_without_a_form() {
+    for on in [false, true] {
+        let lab = Lab::with(|builder| builder.service_base(BASE).slo_raw_xml(on));
+        let (mut browser, ticket) = lab.signed_in("alice").await;
+        let xml = LogoutRequest::to_xml("LR-1", std::time::SystemTime::UNIX_EPOCH, &ticket);
+        let order = "<order><item/></order>";
+        let page = lab.browser().post(CALLBACK, "text/xml", order).await;
+        assert_eq!(page.text(), order, "every byte reaches the application");
+        let page = lab.browser().post(CALLBACK, "text/xml", xml.clone()).await;
+        let ended = browser.go("/").await.text() == "nobody";
+        assert_eq!((ended, page.text() == xml), (on, !on));
+        let page = lab.browser().post(CALLBACK, "text/xml", "<broken").await;
+        let status = if on { 400 } else { 200 };
+        assert_eq!(page.status, status);
+    }
+}
+
+/// two devices and ten services; each message ends the session that its ticket began, and no other.
+#[tokio::test]
+async fn two_devices_and_ten_services() {
+    let server = FakeCas::start();
+    let clock = ManualClock::new();
+    let mut services: Vec<(Lab, Vec<(Browser, ServiceTicket)>, String)> = Vec::new();
+    for number in 0..10 {
+        let base = format!("https://app{number}.example.org");
+        // Half of them share a store, as nodes and applications of one house may.
+        let store = match services.last() {
+            Some((lab, _, _)) if number < 5 => lab.store.clone(),
+            _ => Arc::new(MemoryStore::new(Arc::new(clock.clone()))) as _,
+        };
+        let lab = Lab::on(FakeCas::start(), clock.clone(), store, |builder| {
+            builder
+                .provider(server.base_url())
+                .service_base(base.clone())
+                .key(casque_axum::SecretKey::generate())
+        });
+        let mut devices = Vec::new();
+        for _ in 0..2 {
+            let mut browser = lab.browser();
+            let sent = browser.go("/members").await;
+            let service = format!("{base}{CALLBACK}");
+            assert!(sent.location().starts_with(server.base_url()));
+            let ticket = server.grant(&service, "alice");
+            browser.bring(&service, &ticket).await;
+            assert_eq!(browser.go("/").await.text(), "alice");
+            devices.push((browser, ticket));
+        }
+        services.push((lab, devices, base));
+    }
+    for told in 0..services.len() {
+        let ticket = services[told].1[0].1.clone();
+        // Told to the wrong service first: nothing happens there.
+        let wrong = (told + 1) % services.len();
+        for (index, expected) in [(wrong, ["alice", "alice"]), (told, ["nobody", "alice"])] {
+            let (lab, devices, base) = &mut services[index];
+            assert_eq!(lab.single_logout(&ticket).await.status, StatusCode::OK);
+            let already = index < told;
+            for ((browser, _), user) in devices.iter_mut().zip(expected) {
+                let seen = browser.go("/").await;
+                assert!(already || seen.text() == user, "{base}: {}", seen.text());
+            }
+        }
+    }
+    for (_, devices, base) in &mut services {
+        assert_eq!(devices[0].0.go("/").await.text(), "nobody", "{base}");
+        assert_eq!(devices[1].0.go("/").await.text(), "alice", "{base}");
+    }
+}
+
+/// Each outcome has a line of its own in the log, without the ticket.
+#[test]
+fn a_line_in_the_log_for_each_outcome() {
+    let captured = crate::support::Captured::default();
+    let writer = captured.clone();
+    let subscriber = tracing_subscriber::fmt()
+        .with_max_level(tracing_subscriber::filter::LevelFilter::TRACE)
+        .with_ansi(false)
+        .with_writer(move || writer.clone())
+        .finish();
+    let ticket = tracing::subscriber::with_default(subscriber, || {
+        let runtime = tokio::runtime::Builder::new_current_thread();
+        let runtime = { runtime }.enable_all().build().unwrap();
+        runtime.block_on(async {
+            let lab = Lab::new();
+            let (_, ticket) = lab.signed_in("alice").await;
+            for outcome in ["ended a session", "has no session here"] {
+                captured.clear();
+                lab.single_logout(&ticket).await;
+                assert!(captured.text().contains(outcome), "{}", captured.text());
+            }
+            captured.clear();
+            lab.browser().post(CALLBACK, FORM, "logoutRequest=x").await;
+            assert!(captured.text().contains("refused"), "{}", captured.text());
+            ticket
+        })
+    });
+    let (_, secret) = ticket.secret().rsplit_once('-').unwrap();
+    assert!(!captured.text().contains(secret));
+}
