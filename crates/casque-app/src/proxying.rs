@@ -38,12 +38,7 @@ impl Proxying {
     /// Says what a request to the receptor is.
     pub(crate) fn decide(&self, request: &RequestView<'_>) -> Decision {
         let from = request.peer;
-        let known = |peer| {
-            proxying
-                .sources
-                .iter()
-                .any(|network| network.contains(&peer))
-        };
+        let known = |peer| self.sources.iter().any(|network| network.contains(&peer));
         if !self.sources.is_empty() && !from.is_some_and(known) {
             tracing::warn!("a proxy-granting ticket from outside pgt_sources");
             return refuse(StatusCode::FORBIDDEN);

@@ -476,6 +476,9 @@ async fn who_does_not_come_through_a_proxy() {
 /// R-207: a call can be passed on; the chain grows at its beginning.
 #[tokio::test]
 async fn a_call_is_passed_on() {
+    async fn chain(user: CasUser) -> String {
+        format!("{} {}", user.name(), user.session().proxies().join(" "))
+    }
     let portals = ServiceRule::regex(r"https://portal\.example\.org/pgt").unwrap();
     let (lab, callbacks) = proxy(|builder| builder.allow_proxy_chain_matching([portals]));
     let ticket = lab
@@ -485,9 +488,6 @@ async fn a_call_is_passed_on() {
     assert_eq!(page.status, StatusCode::OK, "{page:?}");
     assert_eq!(callbacks.lock().unwrap().len(), 1);
     let (_, passed) = page.text().split_once("&ticket=").unwrap();
-    async fn chain(user: CasUser) -> String {
-        format!("{} {}", user.name(), user.session().proxies().join(" "))
-    }
     let mut last = Lab::on(lab.server, lab.clock, lab.store, |builder| {
         builder
             .service_base("https://data.example.org")

@@ -324,7 +324,7 @@ async fn it_is_received_on_the_callback_path_only() {
 /// through the browser, where that is switched on; compressed, with a cap.
 #[tokio::test]
 async fn through_the_browser() {
-    let bomb = || {
+    let unfolds_to_10_mib = || {
         use std::io::Write as _;
         let mut deflate = flate2::write::ZlibEncoder::new(Vec::new(), flate2::Compression::best());
         deflate.write_all(&vec![b' '; 10 << 20]).unwrap();
@@ -349,7 +349,10 @@ async fn through_the_browser() {
     let (mut alice, ticket) = lab.signed_in("alice").await;
     let (mut other, _) = lab.signed_in("alice").await;
     for (target, status) in [
-        (format!("{CALLBACK}?{}", bomb()), StatusCode::BAD_REQUEST),
+        (
+            format!("{CALLBACK}?{}", unfolds_to_10_mib()),
+            StatusCode::BAD_REQUEST,
+        ),
         (
             format!("{CALLBACK}?{0}&{0}", query(&ticket)),
             StatusCode::BAD_REQUEST,
