@@ -11,8 +11,8 @@ use std::{
 use axum::{Router, body::Body};
 use casque_proto::ServiceRule;
 use casque_server::{
-    Config, HashParams, Parts, Password, PasswordChecker, PasswordCheckerOptions, Peer, People,
-    Person, Release, Server, Service, Services, hash_password,
+    Config, HashParams, Network, Parts, Password, PasswordChecker, PasswordCheckerOptions, Peer,
+    People, Person, Release, Server, Service, Services, SystemNetwork, hash_password,
 };
 use casque_store::{KeyHasher, SharedStore};
 use casque_testkit::ManualClock;
@@ -65,6 +65,7 @@ pub(crate) struct Setup {
     passwords: PasswordCheckerOptions,
     clock: ManualClock,
     folder: Option<Arc<TempDir>>,
+    network: Arc<dyn Network>,
 }
 
 impl Setup {
@@ -82,6 +83,7 @@ impl Setup {
             passwords,
             clock,
             folder: None,
+            network: Arc::new(SystemNetwork),
         }
     }
 
@@ -103,6 +105,12 @@ impl Setup {
 
     pub(crate) fn sqlite(mut self) -> Self {
         self.sqlite = true;
+        self
+    }
+
+    /// Where callbacks of proxying are found.
+    pub(crate) fn network(mut self, network: Arc<dyn Network>) -> Self {
+        self.network = network;
         self
     }
 
@@ -160,7 +168,8 @@ impl Setup {
             passwords: passwords.clone(),
             hasher: KeyHasher::from_file(&folder.path().join("casque.key")).expect("a key"),
         };
-        let server = Server::new(&config, parts, store.clone(), clock).expect("a server");
+        let server = Server::on_network(&config, parts, store.clone(), clock, self.network)
+            .expect("a server");
         House {
             router: server.router(),
             server,
@@ -475,7 +484,7 @@ pub(crate) fn plain(html: &str) -> String {
 
 /// The code of a failure in XML, or nothing for a success.
 pub(crate) fn code(body: &str) -> Option<&str> {
-    let (_, rest) = body.split_once("authenticationFailure code=\"")?;
+    let (_, rest) = body.split_once("Failure code=\"")?;
     rest.split('"').next()
 }
 

@@ -8,6 +8,8 @@ mod hostile;
 mod house;
 mod login;
 mod logout;
+mod proxies;
+mod proxying;
 mod races;
 mod saml;
 mod scenarios;
