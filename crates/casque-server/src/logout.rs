@@ -7,14 +7,18 @@ use axum::{
     response::Response,
 };
 use casque_proto::RegistryUrl;
-use http::{HeaderMap, Method, StatusCode, header::SET_COOKIE};
+use http::{
+    HeaderMap, HeaderValue, Method, StatusCode,
+    header::{REFRESH, SET_COOKIE},
+};
 
 use crate::{
     http::{
         BodyError, Cookie, Failure, Parameters, is_form_navigation, is_navigation, is_own_form,
-        method_not_allowed, page, page_with_forms, read_form, redirect,
+        method_not_allowed, page, page_with_forms, page_with_images, read_form, redirect,
     },
-    pages::{Continue, Field, Page},
+    pages::{Continue, Field, Page, ServiceLabel},
+    slo::FrontMessage,
     state::State,
 };
 
@@ -63,13 +67,16 @@ async fn end(
     headers: &HeaderMap,
     parameters: &Parameters,
 ) -> Result<Response, Failure> {
+    let mut messages = Vec::new();
     if let Some(cookie) = state.cookies.read(headers, Cookie::Tgc)
         && let Some(session) = state.sessions.of_cookie(cookie).await?
     {
-        state.end_session(&session.id).await?;
+        messages = state.end_session_in_front(&session.id).await?;
         tracing::info!(user = %session.user, "logout");
     }
-    let mut response = match onward(state, parameters) {
+    let onward = onward(state, parameters);
+    let mut response = match onward {
+        _ if !messages.is_empty() => tell_by_page(state, &messages, onward.as_ref()),
         Some(url) => redirect(state, url.as_str()),
         None => page(state, StatusCode::OK, &Page::LoggedOut { service: None }),
     };
@@ -77,6 +84,35 @@ async fn end(
         .headers_mut()
         .append(SET_COOKIE, state.cookies.clear(Cookie::Tgc));
     Ok(response)
+}
+
+/// The page whose images take the messages to their services. It leads on to the service after a moment, in
+/// which the browser has begun to get them.
+fn tell_by_page(
+    state: &State,
+    messages: &[FrontMessage],
+    onward: Option<&RegistryUrl>,
+) -> Response {
+    let service = onward.and_then(|url| Some((state.services.find(url)?, url)));
+    let label = service.map(|(service, url)| {
+        let label = ServiceLabel {
+            name: service.display_name(),
+            host: url.host(),
+            description: None,
+        };
+        (label, url.as_str())
+    });
+    let shown = Page::LoggedOutInFront {
+        service: label,
+        messages: messages.iter().map(|message| &*message.url).collect(),
+    };
+    let images = messages.iter().map(|message| &*message.origin);
+    let mut response = page_with_images(state, &shown, images);
+    let refresh = onward.map(|url| HeaderValue::try_from(format!("3; url={}", url.as_str())));
+    if let Some(Ok(refresh)) = refresh {
+        response.headers_mut().insert(REFRESH, refresh);
+    }
+    response
 }
 
 /// The registered service to go to afterwards; no other place will do (R-040, R-069, R-070, S-040).

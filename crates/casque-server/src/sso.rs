@@ -65,6 +65,16 @@ pub(crate) struct Login {
     password: String,
 }
 
+/// How the services of a session are told of its end: each way has a list of its own, so that a page need not look
+/// through what it does not tell.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Channel {
+    /// By this server.
+    Back,
+    /// By the browser, as far as it can be.
+    Front,
+}
+
 /// A service that accepted a ticket of a session, and will be told when the session ends.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct Visit {
@@ -226,11 +236,12 @@ impl Sessions {
         &self,
         id: &str,
         visit: &Visit,
+        channel: Channel,
         now: SystemTime,
     ) -> Result<Vec<u8>, StoreError> {
         let member = self.member(id, visit, now);
         let deadline = now + self.absolute;
-        let visits = self.visits(id);
+        let visits = self.visits(id, channel);
         let count = self.store.append(&visits, member.clone(), deadline).await?;
         // Now and then is enough, and does not slow down a session with thousands of services.
         if count.is_multiple_of(PER_SERVICE) {
@@ -259,9 +270,14 @@ impl Sessions {
     }
 
     /// Takes a note back.
-    pub(crate) async fn forget(&self, id: &str, sealed: &[u8]) -> Result<(), StoreError> {
+    pub(crate) async fn forget(
+        &self,
+        id: &str,
+        sealed: &[u8],
+        channel: Channel,
+    ) -> Result<(), StoreError> {
         self.store
-            .remove_member(&self.visits(id), sealed)
+            .remove_member(&self.visits(id, channel), sealed)
             .await
             .map(drop)
     }
@@ -285,11 +301,13 @@ impl Sessions {
         now: SystemTime,
     ) -> Result<(), StoreError> {
         self.store.delete(&self.key(old)).await?;
-        let mut visits = self.store.take_members(&self.visits(old)).await?;
-        visits.sort_by(|a, b| by_age(a).cmp(by_age(b)));
-        for sealed in visits {
-            if let Some(visit) = self.open_visit(old, &sealed) {
-                self.note(new, &visit, now).await?;
+        for channel in [Channel::Back, Channel::Front] {
+            let mut visits = self.store.take_members(&self.visits(old, channel)).await?;
+            visits.sort_by(|a, b| by_age(a).cmp(by_age(b)));
+            for sealed in visits {
+                if let Some(visit) = self.open_visit(old, &sealed) {
+                    self.note(new, &visit, channel, now).await?;
+                }
             }
         }
         Ok(())
@@ -305,16 +323,45 @@ impl Sessions {
     }
 
     /// What is still to be told about an ended session; none if it has not ended.
-    pub(crate) async fn untold(&self, id: &str) -> Result<Option<Vec<Vec<u8>>>, StoreError> {
+    pub(crate) async fn untold(
+        &self,
+        id: &str,
+    ) -> Result<Option<Vec<(Channel, Vec<u8>)>>, StoreError> {
         if self.store.get(&self.key(id)).await?.is_some() {
             return Ok(None);
         }
-        self.store.members(&self.visits(id)).await.map(Some)
+        let mut untold = Vec::new();
+        for channel in [Channel::Back, Channel::Front] {
+            let visits = self.store.members(&self.visits(id, channel)).await?;
+            untold.extend(visits.into_iter().map(|sealed| (channel, sealed)));
+        }
+        Ok(Some(untold))
+    }
+
+    /// Claims what the browser is to tell, the newest first and at most so many.
+    pub(crate) async fn claim_front(
+        &self,
+        id: &str,
+        most: usize,
+    ) -> Result<Vec<Visit>, StoreError> {
+        let mut visits = self.store.members(&self.visits(id, Channel::Front)).await?;
+        visits.sort_by(|a, b| by_age(b).cmp(by_age(a)));
+        let mut claimed = Vec::new();
+        for sealed in visits.iter().take(most) {
+            claimed.extend(self.claim(id, sealed, Channel::Front).await?);
+        }
+        Ok(claimed)
     }
 
     /// Claims one of those. Of many callers, on many nodes, one gets it.
-    pub(crate) async fn claim(&self, id: &str, sealed: &[u8]) -> Result<Option<Visit>, StoreError> {
-        let ours = self.store.remove_member(&self.visits(id), sealed).await?;
+    pub(crate) async fn claim(
+        &self,
+        id: &str,
+        sealed: &[u8],
+        channel: Channel,
+    ) -> Result<Option<Visit>, StoreError> {
+        let visits = self.visits(id, channel);
+        let ours = self.store.remove_member(&visits, sealed).await?;
         Ok(if ours {
             self.open_visit(id, sealed)
         } else {
@@ -355,8 +402,12 @@ impl Sessions {
         Key::new("tgt", id.as_bytes(), self.secret.hasher())
     }
 
-    fn visits(&self, id: &str) -> Key {
-        Key::new("visits", id.as_bytes(), self.secret.hasher())
+    fn visits(&self, id: &str, channel: Channel) -> Key {
+        let kind = match channel {
+            Channel::Back => "visits",
+            Channel::Front => "front-visits",
+        };
+        Key::new(kind, id.as_bytes(), self.secret.hasher())
     }
 
     fn deadline(&self, session: &Session, now: SystemTime) -> SystemTime {

@@ -16,7 +16,7 @@ use crate::{
     proxy::Callbacks,
     registry::Services,
     secret::Secret,
-    slo::Messenger,
+    slo::{FrontMessage, Messenger},
     sso::Sessions,
     throttle::Throttle,
     tickets::Tickets,
@@ -54,6 +54,18 @@ pub(crate) struct State {
 }
 
 impl State {
+    /// Ends a session as [`end_session`](Self::end_session) does, and claims the messages that the browser can take.
+    pub(crate) async fn end_session_in_front(
+        &self,
+        id: &str,
+    ) -> Result<Vec<FrontMessage>, StoreError> {
+        self.sessions.end(id, self.clock.now()).await?;
+        let messages = self.messenger.claim_front(id).await;
+        // Also where that failed: the rest is told by this server.
+        self.messenger.tell(id);
+        messages
+    }
+
     /// Ends a session, and begins to tell its services. The one way in which a session ends before
     /// its time.
     pub(crate) async fn end_session(&self, id: &str) -> Result<(), StoreError> {

@@ -18,5 +18,5 @@ pub(crate) use params::{ParameterError, Parameters};
 pub use peer::Peer;
 pub(crate) use peer::{client_address, is_unlisted_proxy, network};
 pub(crate) use respond::{
-    Failure, content, method_not_allowed, page, page_with_forms, redirect, text,
+    Failure, content, method_not_allowed, page, page_with_forms, page_with_images, redirect, text,
 };

@@ -35,6 +35,21 @@ pub(crate) fn page_with_forms(
     response
 }
 
+/// A page with images of these origins.
+pub(crate) fn page_with_images<'a>(
+    state: &State,
+    page: &Page<'_>,
+    origins: impl IntoIterator<Item = &'a str>,
+) -> Response {
+    let policy = HeaderValue::try_from(state.pages.content_security_policy_with_images(origins))
+        .expect("a policy is made of plain origins and words");
+    let mut response = self::page(state, StatusCode::OK, page);
+    response
+        .headers_mut()
+        .insert(CONTENT_SECURITY_POLICY, policy);
+    response
+}
+
 /// Room for the headers of an answer, those of the [`Guard`](super::Guard) included.
 const HEADERS: usize = 12;
 

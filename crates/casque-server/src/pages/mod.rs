@@ -10,7 +10,7 @@ mod page;
 pub use assets::Asset;
 pub use page::{Continue, Field, Login, LoginProblem, Page, ServiceLabel};
 
-use std::fmt;
+use std::{collections::BTreeSet, fmt};
 
 use minijinja::{AutoEscape, Environment, Error, UndefinedBehavior, context};
 
@@ -99,17 +99,15 @@ impl Pages {
         &self,
         form_targets: impl IntoIterator<Item = &'a str>,
     ) -> String {
-        let mut targets = String::new();
-        for origin in form_targets {
-            if is_plain_origin(origin) {
-                targets.push(' ');
-                targets.push_str(origin);
-            }
-        }
-        format!(
-            "default-src 'none'; style-src 'self'; img-src 'self'; form-action 'self'{targets}; \
-             frame-ancestors 'none'; base-uri 'none'"
-        )
+        policy(form_targets, [])
+    }
+
+    /// The same for [`Page::LoggedOutInFront`]: images may come from these origins too.
+    pub fn content_security_policy_with_images<'a>(
+        &self,
+        origins: impl IntoIterator<Item = &'a str>,
+    ) -> String {
+        policy([], origins)
     }
 
     /// The file behind `/assets/{file_name}`, for ever the same (`Cache-Control: public, max-age=31536000, immutable`).
@@ -157,6 +155,26 @@ fn escape(out: &mut impl fmt::Write, text: &str) -> fmt::Result {
         rest = &rest[place + 1..];
     }
     out.write_str(rest)
+}
+
+fn policy<'a>(
+    form_targets: impl IntoIterator<Item = &'a str>,
+    images: impl IntoIterator<Item = &'a str>,
+) -> String {
+    let (targets, images) = (sources(form_targets), sources(images));
+    format!(
+        "default-src 'none'; style-src 'self'; img-src 'self'{images}; form-action 'self'{targets}; \
+         frame-ancestors 'none'; base-uri 'none'"
+    )
+}
+
+/// Plain origins, each once, each after a space.
+fn sources<'a>(origins: impl IntoIterator<Item = &'a str>) -> String {
+    let plain: BTreeSet<&str> = origins
+        .into_iter()
+        .filter(|origin| is_plain_origin(origin))
+        .collect();
+    plain.into_iter().flat_map(|origin| [" ", origin]).collect()
 }
 
 /// `scheme://host[:port]` and nothing that could end or extend a directive.

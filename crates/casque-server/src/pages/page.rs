@@ -26,6 +26,13 @@ pub enum Page<'a> {
         /// A registered service with the address to go back to.
         service: Option<(ServiceLabel<'a>, &'a str)>,
     },
+    /// Signed out, with images that tell services so.
+    LoggedOutInFront {
+        /// A registered service with the address to go back to.
+        service: Option<(ServiceLabel<'a>, &'a str)>,
+        /// What the browser is to get: addresses of registered services, each with its message.
+        messages: Vec<&'a str>,
+    },
     /// The service is not registered here; no link to it (R-023, S-032).
     ServiceRefused {
         /// The service as it was asked for. It is cut, escaped, and never a link.
@@ -143,7 +150,7 @@ impl Page<'_> {
         match self {
             Self::Login(_) => "login.html",
             Self::LoggedIn { .. } => "logged_in.html",
-            Self::LoggedOut { .. } => "logged_out.html",
+            Self::LoggedOut { .. } | Self::LoggedOutInFront { .. } => "logged_out.html",
             Self::ServiceRefused { .. } => "refused.html",
             Self::ConfirmLogout { .. } => "confirm_logout.html",
             Self::Error { .. } => "error.html",
@@ -168,10 +175,8 @@ impl Page<'_> {
                 attributes => value(attributes),
                 logout => value(logout),
             },
-            Self::LoggedOut { service } => context! {
-                service => value(&service.map(|(label, _)| label)),
-                url => service.map(|(_, url)| url),
-            },
+            Self::LoggedOut { service } => signed_out(*service, &[]),
+            Self::LoggedOutInFront { service, messages } => signed_out(*service, messages),
             Self::ServiceRefused { shown } => context! { shown => shorten(shown) },
             Self::ConfirmLogout { user, logout } => context! {
                 user => *user,
@@ -189,6 +194,14 @@ impl Page<'_> {
                 reference => *reference,
             },
         }
+    }
+}
+
+fn signed_out(service: Option<(ServiceLabel<'_>, &str)>, messages: &[&str]) -> Value {
+    context! {
+        service => value(&service.map(|(label, _)| label)),
+        url => service.map(|(_, url)| url),
+        messages => value(&messages),
     }
 }
 

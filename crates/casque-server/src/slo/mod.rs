@@ -1,4 +1,4 @@
-//! Back-channel single logout: services are told that a session ended (protocol section 7, S-049).
+//! Single logout: services are told that a session ended (protocol section 7, S-049).
 
 use std::{
     collections::HashSet,
@@ -16,7 +16,7 @@ use crate::{
     outbound::{self, OutboundError},
     registry::{LogoutType, Service, Services},
     secret,
-    sso::{Sessions, Visit},
+    sso::{Channel, Sessions, Visit},
 };
 
 /// Messages on their way at the same time.
@@ -31,6 +31,18 @@ const SESSIONS: u32 = 1024;
 
 /// How long a service may take, from connecting to its status line.
 const TIMEOUT: Duration = Duration::from_secs(5);
+
+/// Messages that one page has room for; what is left over is told by this server.
+const ON_A_PAGE: usize = 40;
+
+/// A message for the browser to take.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct FrontMessage {
+    /// The address to get, with the message in its query.
+    pub(crate) url: String,
+    /// Its origin.
+    pub(crate) origin: String,
+}
 
 /// Tells services that a session ended, in the background; nobody who logs out waits for it.
 ///
@@ -71,6 +83,17 @@ impl Messenger {
                 at_work: Mutex::default(),
             }),
         })
+    }
+
+    /// Claims messages of an ended session for the page that its browser is shown.
+    pub(crate) async fn claim_front(&self, id: &str) -> Result<Vec<FrontMessage>, StoreError> {
+        let mut services = self.inner.services.iter();
+        if !services.any(|service| service.logout_type == LogoutType::FrontChannel) {
+            return Ok(Vec::new());
+        }
+        let visits = self.inner.sessions.claim_front(id, ON_A_PAGE).await?;
+        let messages = visits.iter().filter_map(|visit| self.inner.in_front(visit));
+        Ok(messages.collect())
     }
 
     /// Begins to tell the services of an ended session, and returns at once.
@@ -123,7 +146,7 @@ impl Inner {
             return Ok(());
         };
         let results: Vec<Result<(), StoreError>> = stream::iter(untold)
-            .map(|sealed| async move { self.tell_one(id, &sealed).await })
+            .map(|(channel, sealed)| async move { self.tell_one(id, &sealed, channel).await })
             .buffer_unordered(PER_SESSION)
             .collect()
             .await;
@@ -131,13 +154,30 @@ impl Inner {
         self.sessions.told(id).await
     }
 
-    async fn tell_one(&self, id: &str, sealed: &[u8]) -> Result<(), StoreError> {
+    async fn tell_one(&self, id: &str, sealed: &[u8], channel: Channel) -> Result<(), StoreError> {
         // The semaphore is never closed.
         let _turn = self.parallel.acquire().await;
-        if let Some(visit) = self.sessions.claim(id, sealed).await? {
+        if let Some(visit) = self.sessions.claim(id, sealed, channel).await? {
             self.deliver(&visit).await;
         }
         Ok(())
+    }
+
+    /// The message for a browser.
+    fn in_front(&self, visit: &Visit) -> Option<FrontMessage> {
+        let service = self.service(visit)?;
+        let address = service.logout_url.as_ref().unwrap_or(&visit.service);
+        let origin = url::Url::parse(address).ok()?.origin();
+        let ticket = ServiceTicket::parse(&visit.ticket).ok()?;
+        let id = LogoutRequest::new_id(&mut secret::fill);
+        let query = LogoutRequest::to_front_channel_query(&id, self.clock.now(), &ticket);
+        let before = address.split('#').next().unwrap_or_default();
+        let mark = if before.contains('?') { '&' } else { '?' };
+        tracing::info!(service = %service.id, "logout message left to the browser");
+        Some(FrontMessage {
+            url: format!("{before}{mark}{query}"),
+            origin: origin.ascii_serialization(),
+        })
     }
 
     /// Delivers one message. Whatever goes wrong is logged and left at that.

@@ -19,8 +19,9 @@ use self::decide::{CALLBACK_FAILED, Known, format, judge};
 use crate::{
     http::{ParameterError, Parameters, content, method_not_allowed},
     people::Person,
+    registry::{LogoutType, Service},
     secret,
-    sso::Visit,
+    sso::{Channel, Visit},
     state::State,
     tickets::{Grant, Proxying},
 };
@@ -166,7 +167,9 @@ async fn take_and_judge<T>(
             let accepted = Box::pin(proxying(state, question, accepted)).await?;
             Ok(accepted.map(|accepted| tell(&accepted)))
         }
-        Ok(accepted) if remember(state, question, &grant).await? => Ok(Ok(tell(&accepted))),
+        Ok(accepted) if remember(state, question, &grant, accepted.service).await? => {
+            Ok(Ok(tell(&accepted)))
+        }
         // What else is wrong with the ticket of an ended session does not matter.
         Err(refusal) if state.sessions.is_live(&grant.login.session).await? => Ok(Err(refusal)),
         _ => Ok(Err(SESSION_ENDED)),
@@ -195,7 +198,7 @@ async fn proxying<'a>(
         tracing::warn!(service = %service.id, %error, "proxy callback failed");
         return Ok(Err(CALLBACK_FAILED));
     }
-    if !remember(state, question, grant).await? {
+    if !remember(state, question, grant, service).await? {
         return Ok(Err(SESSION_ENDED));
     }
     let Some(session) = state.sessions.by_id(&grant.login.session).await? else {
@@ -217,18 +220,27 @@ async fn proxying<'a>(
 
 /// Notes the visit, so that the service is told when the session ends. False where the
 /// session has ended: a logout that did not find the note is found here.
-async fn remember(state: &State, question: &Question, grant: &Grant) -> Result<bool, StoreError> {
+async fn remember(
+    state: &State,
+    question: &Question,
+    grant: &Grant,
+    service: &Service,
+) -> Result<bool, StoreError> {
     let session = &grant.login.session;
     let visit = Visit {
         ticket: question.ticket.secret().to_owned(),
         service: grant.url.clone(),
     };
     let now = state.clock.now();
-    let noted = state.sessions.note(session, &visit, now).await?;
+    let channel = match service.logout_type {
+        LogoutType::FrontChannel => Channel::Front,
+        _ => Channel::Back,
+    };
+    let noted = state.sessions.note(session, &visit, channel, now).await?;
     if state.sessions.is_live(session).await? {
         return Ok(true);
     }
-    state.sessions.forget(session, &noted).await?;
+    state.sessions.forget(session, &noted, channel).await?;
     Ok(false)
 }
 

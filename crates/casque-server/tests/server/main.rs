@@ -16,6 +16,7 @@ mod scenarios;
 mod secrets;
 mod sessions;
 mod single_logout;
+mod single_logout_in_front;
 mod socket;
 mod stores;
 mod throttling;

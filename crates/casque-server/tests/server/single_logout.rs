@@ -14,13 +14,13 @@ use tokio::{
 use crate::house::{Browser, House, PASSWORD, Setup, code, encode};
 
 /// A service that listens.
-struct Target {
-    url: String,
+pub(crate) struct Target {
+    pub(crate) url: String,
     heard: UnboundedReceiver<(String, Bytes)>,
 }
 
 impl Target {
-    async fn open() -> Self {
+    pub(crate) async fn open() -> Self {
         let (tell, heard) = unbounded_channel();
         let router = Router::new().route("/{*path}", post(hear)).with_state(tell);
         let listener = TcpListener::bind("127.0.0.1:0").await.expect("a port");
@@ -33,7 +33,7 @@ impl Target {
     }
 
     /// All tickets heard of so far.
-    fn tickets(&mut self) -> Vec<String> {
+    pub(crate) fn tickets(&mut self) -> Vec<String> {
         let mut tickets = Vec::new();
         while let Ok((content_type, body)) = self.heard.try_recv() {
             assert_eq!(content_type, "application/x-www-form-urlencoded");
