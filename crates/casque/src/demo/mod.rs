@@ -14,8 +14,8 @@ use std::{
 use anyhow::Context as _;
 use casque_proto::ServiceRule;
 use casque_server::{
-    Config, HashParams, Parts, Password, PasswordChecker, PeopleFile, Release, Server, Service,
-    Services, hash_password,
+    Config, HashParams, Parts, Password, PasswordChecker, PeopleFile, ProxyPolicy, Release, Server,
+    Service, Services, hash_password,
 };
 use casque_store::{Clock, KeyHasher, SqliteStore, SystemClock};
 use clap::Args;
@@ -176,6 +176,7 @@ fn parts(folder: &Path) -> anyhow::Result<Parts> {
     std::fs::write(&file, people)?;
     let loopback = Service::new("loopback", ServiceRule::loopback())
         .named("the demo application")
+        .proxying(ProxyPolicy::loopback())
         .releasing(Release::All);
     Ok(Parts {
         people: Arc::new(PeopleFile::open(&file)?),
