@@ -1,6 +1,7 @@
 //! What an operator relies on: crashes lose nothing, logs tell no secret.
 
 mod crash;
+mod proxying;
 mod secrets;
 #[path = "../support/mod.rs"]
 mod support;
