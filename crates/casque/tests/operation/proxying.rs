@@ -12,7 +12,7 @@ use crate::support::{served::Site, visitor::Visitor};
 const RECEPTOR: &str = "/cas/pgt";
 
 /// One application: it says who asks and through whom, or what the next one says.
-async fn application(
+fn application(
     site: &Site,
     socket: TcpListener,
     next: Option<String>,
@@ -65,15 +65,13 @@ async fn chain_of_three(site: &Site) -> (String, [String; 2]) {
     let (start, pgts) = (page(&first), [pgt(&first), pgt(&second)]);
     let (to_second, to_third) = (page(&second), page(&third));
     let [of_first, of_second] = pgts.clone();
-    application(site, first, Some(to_second), |cas| cas.proxying(RECEPTOR)).await;
+    application(site, first, Some(to_second), |cas| cas.proxying(RECEPTOR));
     application(site, second, Some(to_third), |cas| {
         cas.proxying(RECEPTOR).allow_proxy_chain([of_first.clone()])
-    })
-    .await;
+    });
     application(site, third, None, |cas| {
         cas.allow_proxy_chain([of_second, of_first])
-    })
-    .await;
+    });
     (start, pgts)
 }
 
