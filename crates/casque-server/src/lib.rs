@@ -1,6 +1,7 @@
 //! A CAS server: people, services, tickets, pages, endpoints.
 
 mod config;
+mod consent;
 mod http;
 mod login;
 mod logout;
@@ -28,12 +29,14 @@ pub use config::{
     TicketConfig, TlsConfig, configuration_reference,
 };
 pub use outbound::{Network, NetworkFuture, OutboundError, SystemNetwork};
-pub use pages::{Asset, Continue, Field, Login, LoginProblem, Page, Pages, ServiceLabel};
+pub use pages::{
+    Asset, ConsentGiven, Continue, Field, Login, LoginProblem, Page, Pages, ServiceLabel,
+};
 pub use password::{
     Busy, HashParams, HashParamsError, HashProblem, MAX_PASSWORD_BYTES, Password, PasswordChecker,
     PasswordCheckerOptions, PasswordTooLong, hash_password, inspect_hash,
 };
 pub use people::{People, PeopleFile, Person, check_username};
-pub use registry::{LogoutType, ProxyPolicy, Release, Service, Services};
+pub use registry::{AccessRule, LogoutType, ProxyPolicy, Release, ResponseType, Service, Services};
 pub use serve::{Tls, TlsError};
 pub use server::{Parts, Server};

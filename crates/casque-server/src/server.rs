@@ -16,8 +16,9 @@ use url::Url;
 
 use crate::{
     config::{Config, LimitsConfig},
+    consent::{Consents, consents},
     http::{Authority, Cookies, FormLimits, Guard, content, method_not_allowed, page, redirect},
-    login::login,
+    login::{login, proceed},
     logout::logout,
     outbound::{self, Network, OutboundError, SystemNetwork},
     pages::{Page, Pages},
@@ -28,7 +29,7 @@ use crate::{
     saml,
     secret::Secret,
     slo::Messenger,
-    sso::Sessions,
+    sso::{Lifetimes, Sessions},
     state::State,
     throttle::{Limits, Throttle},
     tickets::Tickets,
@@ -101,8 +102,11 @@ impl Server {
         let sessions = Sessions::new(
             store.clone(),
             Secret::new(hasher.clone()),
-            config.sso.absolute,
-            config.sso.idle,
+            Lifetimes {
+                absolute: config.sso.absolute,
+                idle: config.sso.idle,
+                remembered: config.sso.remember_me_lifetime,
+            },
         );
         let tls = outbound::tls(config.trusted_roots.as_deref())?;
         let state = State {
@@ -115,6 +119,7 @@ impl Server {
                 timeout: config.limits.request_timeout,
             },
             form_lifetime: config.login.form_lifetime,
+            remember_me: config.sso.remember_me,
             trusted_proxies: config.trusted_proxies.clone(),
             unlisted_proxy: std::sync::Once::new(),
             pages: Pages::new(&prefix, config.organisation.as_deref()),
@@ -128,6 +133,7 @@ impl Server {
                 config.tickets.proxy_ticket_lifetime,
             ),
             throttle: Throttle::new(store.clone(), hasher.clone(), limits),
+            consents: Consents::new(store.clone(), Secret::new(hasher.clone())),
             secret: Secret::new(hasher),
             messenger: Messenger::new(
                 sessions.clone(),
@@ -157,6 +163,8 @@ impl Server {
         let at = |path: &str| format!("{prefix}/{path}");
         let mut router = Router::new()
             .route(&at("login"), any(login))
+            .route(&at("login/continue"), any(proceed))
+            .route(&at("consents"), any(consents))
             .route(&at("logout"), any(logout))
             .route(&at("validate"), any(validate::validate))
             .route(&at("serviceValidate"), any(validate::service_validate))

@@ -34,8 +34,27 @@ const PASSWORD_BYTES: usize = 16;
 pub(crate) struct Sessions {
     store: SharedStore,
     secret: Secret,
-    absolute: Duration,
-    idle: Duration,
+    lifetimes: Lifetimes,
+}
+
+/// How long sessions live.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Lifetimes {
+    /// From login to the end.
+    pub(crate) absolute: Duration,
+    /// From the last use to the end.
+    pub(crate) idle: Duration,
+    /// From login to the end of a session that is remembered, used or not.
+    pub(crate) remembered: Duration,
+}
+
+/// What a person chose when they logged in.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub(crate) struct Choices {
+    /// The session outlives the browser.
+    pub(crate) remembered: bool,
+    /// The person is asked before any other service gets a ticket.
+    pub(crate) warn: bool,
 }
 
 /// A live session.
@@ -47,6 +66,7 @@ pub(crate) struct Session {
     pub(crate) user: String,
     /// When the password was checked.
     pub(crate) authenticated: SystemTime,
+    pub(crate) choices: Choices,
     /// When it ends at the latest.
     pub(crate) ends: SystemTime,
     /// A keyed hash of the person's password hash at that time.
@@ -63,6 +83,8 @@ pub(crate) struct Login {
     pub(crate) user: String,
     at: u64,
     password: String,
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    remembered: bool,
 }
 
 /// How the services of a session are told of its end: each way has a list of its own, so that a page need not look
@@ -90,6 +112,10 @@ struct Record {
     at: u64,
     ends: u64,
     password: String,
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    remembered: bool,
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    warn: bool,
 }
 
 impl Session {
@@ -100,6 +126,7 @@ impl Session {
             user: self.user.clone(),
             at: seconds(self.authenticated),
             password: self.password.clone(),
+            remembered: self.choices.remembered,
         }
     }
 }
@@ -108,6 +135,11 @@ impl Login {
     /// When the password was checked.
     pub(crate) fn authenticated(&self) -> SystemTime {
         from_seconds(self.at)
+    }
+
+    /// Whether the session is remembered, which services are told.
+    pub(crate) fn is_remembered(&self) -> bool {
+        self.remembered
     }
 }
 
@@ -127,17 +159,20 @@ impl Visit {
 }
 
 impl Sessions {
-    pub(crate) fn new(
-        store: SharedStore,
-        secret: Secret,
-        absolute: Duration,
-        idle: Duration,
-    ) -> Self {
+    pub(crate) fn new(store: SharedStore, secret: Secret, lifetimes: Lifetimes) -> Self {
         Self {
             store,
             secret,
-            absolute,
-            idle,
+            lifetimes,
+        }
+    }
+
+    /// How long a session lives at most.
+    pub(crate) fn lifetime(&self, remembered: bool) -> Duration {
+        if remembered {
+            self.lifetimes.remembered
+        } else {
+            self.lifetimes.absolute
         }
     }
 
@@ -145,18 +180,20 @@ impl Sessions {
     pub(crate) async fn open(
         &self,
         person: &Person,
+        choices: Choices,
         now: SystemTime,
     ) -> Result<(TicketGrantingTicket, Session), StoreError> {
         let ticket = TicketGrantingTicket::generate(&mut secret::fill);
         // Whole seconds, as the record keeps them.
         let authenticated = from_seconds(seconds(now));
-        let ends = authenticated + self.absolute;
+        let ends = authenticated + self.lifetime(choices.remembered);
         let id = self.id(&ticket);
         let session = Session {
             key: self.key(&id),
             id,
             user: person.id.clone(),
             authenticated,
+            choices,
             ends,
             password: self.password(person),
         };
@@ -165,6 +202,8 @@ impl Sessions {
             at: seconds(authenticated),
             ends: seconds(ends),
             password: session.password.clone(),
+            remembered: choices.remembered,
+            warn: choices.warn,
         };
         let record = serde_json::to_vec(&record).expect("a record is plain JSON");
         let made = self
@@ -197,6 +236,10 @@ impl Sessions {
             user: record.user,
             authenticated: from_seconds(record.at),
             ends: from_seconds(record.ends),
+            choices: Choices {
+                remembered: record.remembered,
+                warn: record.warn,
+            },
             password: record.password,
             key,
         }))
@@ -236,11 +279,11 @@ impl Sessions {
         &self,
         id: &str,
         visit: &Visit,
-        channel: Channel,
+        (channel, remembered): (Channel, bool),
         now: SystemTime,
     ) -> Result<Vec<u8>, StoreError> {
         let member = self.member(id, visit, now);
-        let deadline = now + self.absolute;
+        let deadline = now + self.lifetime(remembered);
         let visits = self.visits(id, channel);
         let count = self.store.append(&visits, member.clone(), deadline).await?;
         // Now and then is enough, and does not slow down a session with thousands of services.
@@ -297,7 +340,7 @@ impl Sessions {
     pub(crate) async fn hand_over(
         &self,
         old: &str,
-        new: &str,
+        new: &Session,
         now: SystemTime,
     ) -> Result<(), StoreError> {
         self.store.delete(&self.key(old)).await?;
@@ -306,7 +349,8 @@ impl Sessions {
             visits.sort_by(|a, b| by_age(a).cmp(by_age(b)));
             for sealed in visits {
                 if let Some(visit) = self.open_visit(old, &sealed) {
-                    self.note(new, &visit, channel, now).await?;
+                    self.note(&new.id, &visit, (channel, new.choices.remembered), now)
+                        .await?;
                 }
             }
         }
@@ -411,7 +455,11 @@ impl Sessions {
     }
 
     fn deadline(&self, session: &Session, now: SystemTime) -> SystemTime {
-        session.ends.min(now + self.idle)
+        if session.choices.remembered {
+            session.ends
+        } else {
+            session.ends.min(now + self.lifetimes.idle)
+        }
     }
 }
 

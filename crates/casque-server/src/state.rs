@@ -9,6 +9,7 @@ use casque_store::{Clock, SharedStore, StoreError};
 use ipnet::IpNet;
 
 use crate::{
+    consent::Consents,
     http::{Authority, Cookies, FormLimits},
     pages::Pages,
     password::PasswordChecker,
@@ -36,6 +37,8 @@ pub(crate) struct State {
     pub(crate) form_limits: FormLimits,
     /// How long a login form may stay open before it must be loaded again.
     pub(crate) form_lifetime: Duration,
+    /// People may ask to be remembered.
+    pub(crate) remember_me: bool,
     pub(crate) trusted_proxies: Vec<IpNet>,
     /// Warns once of a proxy on this host that is not among them.
     pub(crate) unlisted_proxy: Once,
@@ -49,6 +52,7 @@ pub(crate) struct State {
     pub(crate) sessions: Sessions,
     pub(crate) tickets: Tickets,
     pub(crate) throttle: Throttle,
+    pub(crate) consents: Consents,
     pub(crate) messenger: Messenger,
     pub(crate) callbacks: Callbacks,
 }

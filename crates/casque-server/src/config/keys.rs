@@ -63,6 +63,8 @@ pub(crate) enum Kind {
     Word(&'static [&'static str]),
     /// A list of texts, none of them blank.
     Texts,
+    /// A table of names, each with a list of texts.
+    Lists,
 }
 
 /// A value that keeps its key's rule.
@@ -76,6 +78,7 @@ pub(crate) enum Value {
     Networks(Vec<IpNet>),
     Names(Names),
     Texts(Vec<String>),
+    Lists(Vec<(String, Vec<String>)>),
 }
 
 /// A list of names, or the word "all".
@@ -119,6 +122,7 @@ impl Kind {
                 }
             }
             Self::Texts => "a list of texts".into(),
+            Self::Lists => "a table of attribute names, each with a list of texts".into(),
         }
     }
 
@@ -171,6 +175,23 @@ impl Kind {
                     return Some(Value::Names(Names::All));
                 }
                 texts(value).map(|names| Value::Names(Names::Listed(names)))
+            }
+            Self::Lists => {
+                let lists = value
+                    .as_table()?
+                    .iter()
+                    .map(|(name, list)| {
+                        let texts = list
+                            .get_ref()
+                            .as_array()?
+                            .iter()
+                            .map(|item| item.get_ref().as_str().map(str::to_owned))
+                            .collect::<Option<Vec<_>>>()?;
+                        // An empty list would admit nobody, or everybody: say which.
+                        (!texts.is_empty()).then(|| (name.get_ref().to_string(), texts))
+                    })
+                    .collect::<Option<Vec<_>>>()?;
+                (!lists.is_empty()).then_some(Value::Lists(lists))
             }
         }
     }

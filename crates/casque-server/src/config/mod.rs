@@ -140,6 +140,10 @@ pub struct SsoConfig {
     pub absolute: Duration,
     /// From the last use to the end.
     pub idle: Duration,
+    /// People may ask to be remembered.
+    pub remember_me: bool,
+    /// From login to the end of a remembered session.
+    pub remember_me_lifetime: Duration,
 }
 
 /// `[limits]`
@@ -248,6 +252,8 @@ impl Config {
         let sso = SsoConfig {
             absolute: sheet.duration("sso.absolute")?,
             idle: sheet.duration("sso.idle")?,
+            remember_me: sheet.flag("sso.remember_me")?,
+            remember_me_lifetime: sheet.duration("sso.remember_me_lifetime")?,
         };
         if sso.idle > sso.absolute {
             let name = if sheet.has("sso.idle") {

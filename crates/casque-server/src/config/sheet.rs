@@ -298,6 +298,13 @@ impl Sheet {
         }
     }
 
+    pub(crate) fn lists(&self, name: &str) -> Option<Vec<(String, Vec<String>)>> {
+        match self.value(name)? {
+            Value::Lists(lists) => Some(lists),
+            _ => None,
+        }
+    }
+
     /// Where a key that is there stands: the file with its line, or the environment variable.
     pub(crate) fn place_of(&self, name: &str) -> Option<(PathBuf, Option<usize>)> {
         let found = self.found.get(name)?;

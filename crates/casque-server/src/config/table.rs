@@ -221,6 +221,24 @@ pub(crate) const KEYS: &[Key] = &[
         meaning: "How long it lives without being used. Not more than `sso.absolute`.",
     },
     Key {
+        name: "sso.remember_me",
+        kind: Kind::Flag,
+        default: Default::Is("false"),
+        example: "true",
+        meaning: "Whether the login page offers to stay signed in when the browser is closed. Services are told so \
+                  (`longTermAuthenticationRequestTokenUsed`).",
+    },
+    Key {
+        name: "sso.remember_me_lifetime",
+        kind: Kind::Duration {
+            least: HOUR,
+            most: Duration::from_hours(30 * 24),
+        },
+        default: Default::Is("\"14 d\""),
+        example: "\"14 d\"",
+        meaning: "How long such a session lives, used or not.",
+    },
+    Key {
         name: "limits.connections",
         kind: Kind::Count {
             least: 16,

@@ -27,24 +27,45 @@ pub(crate) fn is_flow(value: &str) -> bool {
             .all(|byte| byte.is_ascii_digit() || (b'a'..=b'f').contains(&byte))
 }
 
+/// What a one-time field of a form is for, and what it is bound to.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Bound<'a> {
+    /// Tells one kind of form from another.
+    pub(crate) purpose: &'static str,
+    /// The browser or session that the form was sent to, and what else must come back unchanged.
+    pub(crate) to: &'a [&'a [u8]],
+}
+
 /// Makes the login ticket for a form that goes to the browser of this flow cookie.
 pub(crate) fn issue(state: &State, flow: &str) -> String {
+    issue_bound(state, login(&[flow.as_bytes()]), state.form_lifetime)
+}
+
+/// Makes the one-time field of a form.
+pub(crate) fn issue_bound(state: &State, bound: Bound<'_>, lifetime: Duration) -> String {
     let id = hex(&random_bytes::<16>());
-    let until = state.clock.now() + state.form_lifetime;
+    let until = state.clock.now() + lifetime;
     let until = until
         .duration_since(UNIX_EPOCH)
         .unwrap_or_default()
         .as_secs();
     let until = format!("{until:x}");
-    let mac = state
-        .secret
-        .mac(PURPOSE, &[flow.as_bytes(), id.as_bytes(), until.as_bytes()]);
+    let mac = state.secret.mac(bound.purpose, &bound.with(&id, &until));
     format!("LT-{until}-{id}-{}", hex(&mac))
 }
 
 /// Spends a login ticket. True exactly once for a ticket that was issued to this browser.
 pub(crate) async fn spend(state: &State, ticket: &[u8], flow: &str) -> Result<bool, StoreError> {
-    match check(state, ticket, flow) {
+    spend_bound(state, ticket, login(&[flow.as_bytes()])).await
+}
+
+/// Spends a one-time field. True exactly once for one that was issued for this.
+pub(crate) async fn spend_bound(
+    state: &State,
+    ticket: &[u8],
+    bound: Bound<'_>,
+) -> Result<bool, StoreError> {
+    match check(state, ticket, bound) {
         Some((id, until)) => {
             let key = spent(state, id);
             state.store.create(&key, Vec::new(), until).await
@@ -55,9 +76,24 @@ pub(crate) async fn spend(state: &State, ticket: &[u8], flow: &str) -> Result<bo
 
 /// Takes it back, for a ticket whose password was never looked at.
 pub(crate) async fn restore(state: &State, ticket: &[u8], flow: &str) -> Result<(), StoreError> {
-    match check(state, ticket, flow) {
+    match check(state, ticket, login(&[flow.as_bytes()])) {
         Some((id, _)) => state.store.delete(&spent(state, id)).await.map(drop),
         None => Ok(()),
+    }
+}
+
+fn login<'a>(to: &'a [&'a [u8]]) -> Bound<'a> {
+    Bound {
+        purpose: PURPOSE,
+        to,
+    }
+}
+
+impl<'a> Bound<'a> {
+    fn with(&self, id: &'a str, until: &'a str) -> Vec<&'a [u8]> {
+        let mut values = self.to.to_vec();
+        values.extend([id.as_bytes(), until.as_bytes()]);
+        values
     }
 }
 
@@ -65,15 +101,13 @@ fn spent(state: &State, id: &str) -> Key {
     Key::new("lt-spent", id.as_bytes(), state.secret.hasher())
 }
 
-fn check<'t>(state: &State, ticket: &'t [u8], flow: &str) -> Option<(&'t str, SystemTime)> {
+fn check<'t>(state: &State, ticket: &'t [u8], bound: Bound<'_>) -> Option<(&'t str, SystemTime)> {
     let ticket = std::str::from_utf8(ticket).ok()?.strip_prefix("LT-")?;
     let mut parts = ticket.split('-');
     let (until, id, mac) = (parts.next()?, parts.next()?, parts.next()?);
-    let ours = state.secret.is_mac(
-        mac,
-        PURPOSE,
-        &[flow.as_bytes(), id.as_bytes(), until.as_bytes()],
-    );
+    let ours = state
+        .secret
+        .is_mac(mac, bound.purpose, &Bound::with(&bound, id, until));
     if parts.next().is_some() || !ours {
         return None;
     }

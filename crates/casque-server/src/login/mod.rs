@@ -1,7 +1,10 @@
 //! `/login`: asks for a password, or hands out a ticket (protocol sections 2 to 5).
 
 mod decide;
+mod delivery;
+mod enter;
 mod flow;
+mod proceed;
 mod show;
 mod submit;
 
@@ -15,13 +18,21 @@ use casque_proto::{RegistryUrl, ServiceTicket, TicketMode, redact::redact};
 use casque_store::StoreError;
 use http::{HeaderMap, HeaderValue, Method, StatusCode, header::SET_COOKIE};
 
+pub(crate) use self::{
+    flow::{Bound, issue_bound, spend_bound},
+    proceed::proceed,
+};
+
 use self::decide::Asked;
 use crate::{
-    http::{Cookie, Failure, Parameters, is_prefetch, method_not_allowed, page_with_forms, text},
+    http::{
+        Cookie, Failure, Parameters, form_target, is_prefetch, method_not_allowed, page_with_forms,
+        text,
+    },
     pages::{Continue, Field, Login, LoginProblem, Page, ServiceLabel},
     people::Person,
-    registry::Service,
-    sso::Session,
+    registry::{ResponseType, Service},
+    sso::{Choices, Session},
     state::State,
     tickets::Grant,
 };
@@ -105,13 +116,48 @@ impl<'s> Wanted<'s> {
     }
 }
 
+/// What a request asks for beside the service.
+#[derive(Debug, Clone, Copy)]
+struct Options {
+    renew: bool,
+    gateway: bool,
+    /// How the ticket is to reach the service.
+    method: Option<ResponseType>,
+}
+
+impl Options {
+    fn read(parameters: &Parameters) -> Result<Self, Failure> {
+        if parameters.is_repeated("method") {
+            return Err(Failure::Parameters);
+        }
+        Ok(Self {
+            renew: parameters.flag("renew"),
+            gateway: parameters.flag("gateway"),
+            method: delivery::asked_for(parameters),
+        })
+    }
+
+    /// They survive the way through a form.
+    fn add_to(self, fields: &mut Vec<Field<'_>>) {
+        if self.renew {
+            fields.push(Field::new("renew", "true"));
+        }
+        if self.gateway {
+            fields.push(Field::new("gateway", "true"));
+        }
+        if let Some(method) = self.method {
+            fields.push(Field::new("method", method.name()));
+        }
+    }
+}
+
 /// The login form with a fresh login ticket, and the flow cookie that the ticket is bound to.
 struct Form<'a> {
     wanted: &'a Wanted<'a>,
     username: &'a str,
     problem: Option<LoginProblem>,
-    renew: bool,
-    gateway: bool,
+    options: Options,
+    choices: Choices,
 }
 
 impl Form<'_> {
@@ -132,20 +178,11 @@ impl Form<'_> {
             service,
         } = self.wanted
         {
-            let name = match mode {
-                TicketMode::Saml => "TARGET",
-                _ => "service",
-            };
-            fields.push(Field::new(name, text));
+            fields.push(Field::new(service_field(*mode), text));
             label = Some(label_of(service, url));
             target = Some(url.origin());
         }
-        if self.renew {
-            fields.push(Field::new("renew", "true"));
-        }
-        if self.gateway {
-            fields.push(Field::new("gateway", "true"));
-        }
+        self.options.add_to(&mut fields);
         let shown = Page::Login(Login {
             service: label,
             form: Continue {
@@ -154,13 +191,24 @@ impl Form<'_> {
             },
             username: shown_back(self.username),
             problem: self.problem,
-            renew: self.renew,
+            renew: self.options.renew,
+            remember_me: state.remember_me.then_some(self.choices.remembered),
+            warn: self.choices.warn,
         });
+        let target = form_target(headers, target);
         let mut response = page_with_forms(state, status, &shown, target.as_deref());
         if sent.is_none() {
             add_cookie(&mut response, state.cookies.set(Cookie::Flow, &flow, None));
         }
         response
+    }
+}
+
+/// The parameter that names the service.
+const fn service_field(mode: TicketMode) -> &'static str {
+    match mode {
+        TicketMode::Saml => "TARGET",
+        _ => "service",
     }
 }
 
@@ -190,6 +238,7 @@ fn refused(state: &State, text: &str) -> Response {
 /// The page for someone who is logged in and has nowhere to go.
 fn logged_in(state: &State, person: &Person) -> Response {
     let action = format!("{}/logout", state.prefix);
+    let consents = format!("{}/consents", state.prefix);
     let shown = Page::LoggedIn {
         user: &person.id,
         attributes: person
@@ -201,13 +250,18 @@ fn logged_in(state: &State, person: &Person) -> Response {
             action: &action,
             fields: Vec::new(),
         },
+        consents: state
+            .services
+            .iter()
+            .any(|service| service.consent)
+            .then_some(&consents),
     };
     crate::http::page(state, StatusCode::OK, &shown)
 }
 
 /// The session of a browser and whose it is. A session whose person is gone or
 /// disabled, or has another password since, ends (S-057).
-async fn session_of(
+pub(crate) async fn session_of(
     state: &State,
     headers: &HeaderMap,
 ) -> Result<Option<(Session, Arc<Person>)>, StoreError> {
@@ -226,20 +280,6 @@ async fn session_of(
     }
     state.end_session(&session.id).await?;
     Ok(None)
-}
-
-/// Issues a ticket, and gives the address that takes it to the service. None where the
-/// session ended meanwhile.
-async fn grant(
-    state: &State,
-    session: &Session,
-    url: &RegistryUrl,
-    service: &Service,
-    mode: TicketMode,
-    fresh: bool,
-) -> Result<Option<String>, StoreError> {
-    let ticket = issue(state, session, url, service, fresh).await?;
-    Ok(ticket.map(|ticket| url.with_ticket(mode.parameter(), &ticket)))
 }
 
 /// Issues a ticket. None where the session ended meanwhile.

@@ -4,13 +4,22 @@ use axum::response::Response;
 use http::{HeaderMap, StatusCode};
 
 use super::{
-    Form, Wanted,
-    decide::{Answer, Situation, decide},
-    grant, logged_in, refused, session_of,
+    Form, Options, Wanted,
+    decide::{Answer, Situation, Visitor, decide},
+    enter::Entry,
+    logged_in, refused, session_of,
 };
 use crate::{
     http::{Failure, Parameters, method_not_allowed, redirect},
+    sso::Choices,
     state::State,
+};
+
+/// At no service, nobody is refused or asked.
+const EVERYBODY: Visitor = Visitor {
+    admitted: true,
+    agreed: true,
+    warn: false,
 };
 
 pub(super) async fn show(
@@ -24,37 +33,66 @@ pub(super) async fn show(
         return Ok(method_not_allowed("POST"));
     }
     let wanted = Wanted::read(state, &parameters)?;
+    let options = Options::read(&parameters)?;
     let session = session_of(state, headers).await?;
-    let renew = parameters.flag("renew");
-    let gateway = parameters.flag("gateway");
-    let situation = Situation {
-        service: wanted.asked(),
-        session: session.is_some(),
-        renew,
-        gateway,
-    };
-    match (decide(situation), &wanted, &session) {
-        (Answer::Refused, Wanted::Refused { text }, _) => return Ok(refused(state, text)),
-        (Answer::AlreadyLoggedIn, _, Some((_, person))) => return Ok(logged_in(state, person)),
-        (Answer::BackWithoutTicket, Wanted::Registered { url, .. }, _) => {
-            return Ok(redirect(state, url.as_str()));
-        }
+    let entry = match (&wanted, &session) {
         (
-            Answer::Ticket,
             Wanted::Registered {
-                url, service, mode, ..
+                text,
+                mode,
+                url,
+                service,
             },
             Some((session, person)),
-        ) => {
-            if let Some(location) = grant(state, session, url, service, *mode, false).await? {
-                tracing::info!(user = %person.id, service = %service.id, "single sign-on");
-                return Ok(redirect(state, &location));
+        ) => Some(Entry {
+            state,
+            headers,
+            session,
+            person,
+            text,
+            mode: *mode,
+            url,
+            service,
+            options,
+            fresh: false,
+            after_form: false,
+        }),
+        _ => None,
+    };
+    let visitor = match &entry {
+        Some(entry) => Some(entry.visitor().await?),
+        None => session.is_some().then_some(EVERYBODY),
+    };
+    let situation = Situation {
+        service: wanted.asked(),
+        session: visitor,
+        renew: options.renew,
+        gateway: options.gateway,
+    };
+    match (decide(situation), &wanted) {
+        (Answer::Form, _) => {}
+        (Answer::Refused, Wanted::Refused { text }) => return Ok(refused(state, text)),
+        (Answer::BackWithoutTicket, Wanted::Registered { url, .. }) => {
+            return Ok(redirect(state, url.as_str()));
+        }
+        (answer, _) => {
+            if let Some((_, person)) = session.as_ref().filter(|_| entry.is_none()) {
+                return Ok(logged_in(state, person));
             }
-            if gateway {
+            let answered = match &entry {
+                Some(entry) => entry.answer(answer).await?,
+                None => None,
+            };
+            if let Some(response) = answered {
+                return Ok(response);
+            }
+            // The session ended meanwhile.
+            if let Wanted::Registered { url, .. } = &wanted
+                && options.gateway
+            {
                 return Ok(redirect(state, url.as_str()));
             }
         }
-        _ => {}
     }
     // Nobody types a password into a form that cannot be answered.
     state.store.ping().await?;
@@ -62,8 +100,8 @@ pub(super) async fn show(
         wanted: &wanted,
         username: "",
         problem: None,
-        renew,
-        gateway,
+        options,
+        choices: Choices::default(),
     };
     Ok(form.respond(state, headers, StatusCode::OK))
 }

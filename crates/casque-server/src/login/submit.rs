@@ -5,16 +5,16 @@ use std::time::Duration;
 use axum::{extract::Request, response::Response};
 use http::{HeaderMap, HeaderValue, StatusCode, header::RETRY_AFTER};
 
-use super::{Form, Wanted, add_cookie, flow, grant, logged_in, refused};
+use super::{Form, Options, Wanted, add_cookie, decide, enter::Entry, flow, logged_in, refused};
 use crate::{
     http::{
         Cookie, Failure, Parameters, Peer, client_address, is_own_form, is_unlisted_proxy, network,
-        read_form, redirect,
+        read_form,
     },
     pages::LoginProblem,
     password::Password,
     people::Person,
-    sso::Session,
+    sso::{Choices, Session},
     state::State,
     throttle::{DEVICE_MAX_AGE, Who, canonical_person, device_cookie, known_device},
 };
@@ -45,8 +45,12 @@ pub(super) async fn submit(state: &State, request: Request) -> Result<Response, 
         headers,
         wanted: &wanted,
         username: &username,
-        renew: parameters.flag("renew"),
-        gateway: parameters.flag("gateway"),
+        options: Options::read(&parameters)?,
+        choices: Choices {
+            // not offered, and so ignored.
+            remembered: state.remember_me && parameters.flag("rememberMe"),
+            warn: parameters.flag("warn"),
+        },
         network: network(client_address(peer, headers, &state.trusted_proxies)),
         everybodys: is_unlisted_proxy(peer, headers, &state.trusted_proxies),
     };
@@ -75,8 +79,8 @@ struct Attempt<'a> {
     headers: &'a HeaderMap,
     wanted: &'a Wanted<'a>,
     username: &'a str,
-    renew: bool,
-    gateway: bool,
+    options: Options,
+    choices: Choices,
     network: String,
     /// The network is that of a proxy which is not listed, and so of everybody behind it.
     everybodys: bool,
@@ -179,19 +183,13 @@ impl Attempt<'_> {
         let state = self.state;
         let session = self.replace_session(person).await?;
         let (cookie, session) = session;
-        let location = match self.wanted {
-            Wanted::Registered {
-                url, service, mode, ..
-            } => grant(state, &session, url, service, *mode, true).await?,
-            Wanted::None | Wanted::Refused { .. } => None,
-        };
         let service = match self.wanted {
             Wanted::Registered { service, .. } => service.id.as_str(),
             Wanted::None | Wanted::Refused { .. } => "none",
         };
         tracing::info!(user = %person.id, service, network = %self.network, "login");
-        let mut response = match location {
-            Some(location) => redirect(state, &location),
+        let mut response = match self.enter(&session, person).await? {
+            Some(response) => response,
             None => logged_in(state, person),
         };
         add_cookie(&mut response, cookie);
@@ -204,6 +202,36 @@ impl Attempt<'_> {
             add_cookie(&mut response, cookie);
         }
         Ok(response)
+    }
+
+    /// On to the service, if there is one.
+    async fn enter(&self, session: &Session, person: &Person) -> Result<Option<Response>, Failure> {
+        let Wanted::Registered {
+            text,
+            mode,
+            url,
+            service,
+        } = self.wanted
+        else {
+            return Ok(None);
+        };
+        let entry = Entry {
+            state: self.state,
+            headers: self.headers,
+            session,
+            person,
+            text,
+            mode: *mode,
+            url,
+            service,
+            options: self.options,
+            fresh: true,
+            after_form: true,
+        };
+        let gateway = self.options.gateway && !self.options.renew;
+        entry
+            .answer(decide::enter(entry.visitor().await?, gateway))
+            .await
     }
 
     /// Opens the new session in place of the one that the browser had (R-043, S-055).
@@ -222,14 +250,19 @@ impl Attempt<'_> {
         {
             state.end_session(&old.id).await?;
         }
-        let (ticket, session) = state.sessions.open(person, now).await?;
+        let (ticket, session) = state.sessions.open(person, self.choices, now).await?;
         if let Some(old) = &old
             && old.user == person.id
         {
-            state.sessions.hand_over(&old.id, &session.id, now).await?;
+            state.sessions.hand_over(&old.id, &session, now).await?;
         }
+        // without remember-me it goes with the browser.
+        let age = self
+            .choices
+            .remembered
+            .then(|| state.sessions.lifetime(true).as_secs());
         Ok((
-            state.cookies.set(Cookie::Tgc, ticket.secret(), None),
+            state.cookies.set(Cookie::Tgc, ticket.secret(), age),
             session,
         ))
     }
@@ -239,8 +272,8 @@ impl Attempt<'_> {
             wanted: self.wanted,
             username: self.username,
             problem: Some(problem),
-            renew: self.renew,
-            gateway: self.gateway,
+            options: self.options,
+            choices: self.choices,
         };
         form.respond(self.state, self.headers, status)
     }

@@ -1,6 +1,6 @@
 //! The pages that people see.
 //!
-//! Plain HTML without a line of JavaScript, one stylesheet and one icon under `/assets/`, both named by
+//! Plain HTML that needs no JavaScript (one line submits the form of `method=POST` where scripts run), one stylesheet and one icon under `/assets/`, both named by
 //! their content so that they may be cached for ever. Templates are compiled in, everything put into
 //! them is escaped, and a value a template asks for in vain is an error that the tests would find.
 
@@ -8,7 +8,7 @@ mod assets;
 mod page;
 
 pub use assets::Asset;
-pub use page::{Continue, Field, Login, LoginProblem, Page, ServiceLabel};
+pub use page::{ConsentGiven, Continue, Field, Login, LoginProblem, Page, ServiceLabel};
 
 use std::{collections::BTreeSet, fmt};
 
@@ -110,6 +110,20 @@ impl Pages {
         policy([], origins)
     }
 
+    /// The policy of a page with the form that takes a ticket to its service: to that origin only, and with the one
+    /// script of that nonce (R-051, S-046).
+    pub(crate) fn content_security_policy_of_post(&self, origin: &str, nonce: &str) -> String {
+        let target = if is_plain_origin(origin) {
+            origin
+        } else {
+            "'none'"
+        };
+        format!(
+            "default-src 'none'; style-src 'self'; img-src 'self'; script-src 'nonce-{nonce}'; form-action {target}; \
+             frame-ancestors 'none'; base-uri 'none'"
+        )
+    }
+
     /// The file behind `/assets/{file_name}`, for ever the same (`Cache-Control: public, max-age=31536000, immutable`).
     pub fn asset(&self, file_name: &str) -> Option<&'static Asset> {
         assets::find(file_name)
@@ -190,7 +204,7 @@ fn is_plain_origin(text: &str) -> bool {
     })
 }
 
-const TEMPLATES: [(&str, &str); 7] = [
+const TEMPLATES: [(&str, &str); 14] = [
     ("base.html", include_str!("templates/base.html")),
     ("login.html", include_str!("templates/login.html")),
     ("logged_in.html", include_str!("templates/logged_in.html")),
@@ -200,6 +214,19 @@ const TEMPLATES: [(&str, &str); 7] = [
         "confirm_logout.html",
         include_str!("templates/confirm_logout.html"),
     ),
+    ("warn.html", include_str!("templates/warn.html")),
+    ("consent.html", include_str!("templates/consent.html")),
+    (
+        "consent_refused.html",
+        include_str!("templates/consent_refused.html"),
+    ),
+    ("consents.html", include_str!("templates/consents.html")),
+    ("denied.html", include_str!("templates/denied.html")),
+    (
+        "post_ticket.html",
+        include_str!("templates/post_ticket.html"),
+    ),
+    ("onward.html", include_str!("templates/onward.html")),
     ("error.html", include_str!("templates/error.html")),
 ];
 

@@ -20,6 +20,63 @@ pub enum Page<'a> {
         attributes: Vec<(&'a str, &'a [String])>,
         /// Where the button "Sign out" posts to, with its hidden fields.
         logout: Continue<'a>,
+        /// Where one's own consents are, if there are services that ask for any.
+        consents: Option<&'a str>,
+    },
+    /// "Go on to this service?", before it gets a ticket.
+    Warn {
+        /// Whom the session belongs to.
+        user: &'a str,
+        /// Where one is about to go.
+        service: ServiceLabel<'a>,
+        /// The form behind "Go on", with its one-time token.
+        form: Continue<'a>,
+    },
+    /// "May this service be told this about you?"
+    Consent {
+        /// Whom the session belongs to; the service learns that, too.
+        user: &'a str,
+        /// Who asks.
+        service: ServiceLabel<'a>,
+        /// Everything else that it will be told.
+        attributes: Vec<(&'a str, &'a [String])>,
+        /// The form behind "Agree" and "Refuse", with its one-time token.
+        form: Continue<'a>,
+    },
+    /// The person refused: the service was told nothing.
+    ConsentRefused {
+        /// Who asked.
+        service: ServiceLabel<'a>,
+    },
+    /// What the person agreed to, each with a way to take it back.
+    Consents {
+        /// Whom the session belongs to.
+        user: &'a str,
+        /// The consents in their order.
+        given: Vec<ConsentGiven<'a>>,
+    },
+    /// The service does not admit this person.
+    Denied {
+        /// Whom the session belongs to.
+        user: &'a str,
+        /// Where they wanted to go.
+        service: ServiceLabel<'a>,
+    },
+    /// A form that takes a ticket to its service; it submits itself where scripts run.
+    PostTicket {
+        /// Where one goes.
+        service: ServiceLabel<'a>,
+        /// The address of the service, and the ticket.
+        form: Continue<'a>,
+        /// What the policy of the page lets the script by.
+        nonce: &'a str,
+    },
+    /// Goes on to a service by itself, after a form.
+    Onward {
+        /// What the service is called.
+        name: &'a str,
+        /// Its checked address, with the ticket if there is one.
+        url: &'a str,
     },
     /// Signed out.
     LoggedOut {
@@ -71,6 +128,23 @@ pub struct Login<'a> {
     pub problem: Option<LoginProblem>,
     /// The person has a session and is asked again (`renew`).
     pub renew: bool,
+    /// Whether "stay signed in" is ticked; none where it is not offered.
+    pub remember_me: Option<bool>,
+    /// Whether "ask me" is ticked.
+    pub warn: bool,
+}
+
+/// What a person agreed to.
+#[derive(Debug, Clone, Serialize)]
+pub struct ConsentGiven<'a> {
+    /// What the service is called.
+    pub name: &'a str,
+    /// The day, as 2024-05-31.
+    pub day: String,
+    /// The names of the attributes it may be told.
+    pub attributes: Vec<String>,
+    /// The form behind "Take back", with its one-time token.
+    pub form: Continue<'a>,
 }
 
 /// A service as people know it.
@@ -153,6 +227,13 @@ impl Page<'_> {
             Self::LoggedOut { .. } | Self::LoggedOutInFront { .. } => "logged_out.html",
             Self::ServiceRefused { .. } => "refused.html",
             Self::ConfirmLogout { .. } => "confirm_logout.html",
+            Self::Warn { .. } => "warn.html",
+            Self::Consent { .. } => "consent.html",
+            Self::ConsentRefused { .. } => "consent_refused.html",
+            Self::Consents { .. } => "consents.html",
+            Self::Denied { .. } => "denied.html",
+            Self::PostTicket { .. } => "post_ticket.html",
+            Self::Onward { .. } => "onward.html",
             Self::Error { .. } => "error.html",
         }
     }
@@ -165,15 +246,61 @@ impl Page<'_> {
                 username => login.username,
                 problem => login.problem.map(LoginProblem::words),
                 renew => login.renew,
+                remember_me => login.remember_me,
+                warn => login.warn,
             },
             Self::LoggedIn {
                 user,
                 attributes,
                 logout,
+                consents,
             } => context! {
+                consents => *consents,
                 user => *user,
                 attributes => value(attributes),
                 logout => value(logout),
+            },
+            Self::Warn {
+                user,
+                service,
+                form,
+            } => context! {
+                user => *user,
+                service => value(service),
+                form => value(form),
+            },
+            Self::Consent {
+                user,
+                service,
+                attributes,
+                form,
+            } => context! {
+                user => *user,
+                service => value(service),
+                attributes => value(attributes),
+                form => value(form),
+            },
+            Self::ConsentRefused { service } => context! { service => value(service) },
+            Self::Consents { user, given } => context! {
+                user => *user,
+                given => value(given),
+            },
+            Self::Denied { user, service } => context! {
+                user => *user,
+                service => value(service),
+            },
+            Self::PostTicket {
+                service,
+                form,
+                nonce,
+            } => context! {
+                service => value(service),
+                form => value(form),
+                nonce => *nonce,
+            },
+            Self::Onward { name, url } => context! {
+                name => *name,
+                url => *url,
             },
             Self::LoggedOut { service } => signed_out(*service, &[]),
             Self::LoggedOutInFront { service, messages } => signed_out(*service, messages),

@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 
 use casque_proto::{ServiceRule, ServiceRuleError};
 
-use super::{LogoutType, ProxyPolicy, Release, Service};
+use super::{AccessRule, LogoutType, ProxyPolicy, Release, ResponseType, Service};
 use crate::config::{
     ConfigError, ConfigErrors, Default, Faults, Key, Kind, Names, Sheet, quote, read_text,
 };
@@ -108,6 +108,52 @@ pub(crate) const KEYS: &[Key] = &[
         default: Default::Is("true"),
         example: "false",
         meaning: "`false` asks for the password at every login to this service.",
+    },
+    Key {
+        name: "consent",
+        kind: Kind::Flag,
+        default: Default::Is("false"),
+        example: "true",
+        meaning: "`true` asks people before the service is told about them: once, until it is told more than they \
+                  agreed to, they take it back, or a year has passed.",
+    },
+    Key {
+        name: "require",
+        kind: Kind::Lists,
+        default: Default::Nothing("everybody may use it"),
+        example: "{ memberOf = [\"staff\", \"admin\"] }",
+        meaning: "Who may use the service: those who have, for every attribute named, one of its values. Others are \
+                  shown a page that says so.",
+    },
+    Key {
+        name: "require_regex",
+        kind: Kind::Lists,
+        default: Default::Nothing("`require` alone counts"),
+        example: "{ memberOf = ['admin-[a-z]+'] }",
+        meaning: "The same with regular expressions, each of which matches a whole value. An attribute may be named in \
+                  both; either will do.",
+    },
+    Key {
+        name: "require_any",
+        kind: Kind::Flag,
+        default: Default::Is("false"),
+        example: "true",
+        meaning: "`true` admits those who satisfy one of the attributes required instead of all.",
+    },
+    Key {
+        name: "refused_url",
+        kind: Kind::Text,
+        default: Default::Nothing("a page of this server"),
+        example: "\"https://app.example.org/no-access\"",
+        meaning: "Where those are sent who may not use the service.",
+    },
+    Key {
+        name: "response_type",
+        kind: Kind::Word(&["redirect", "post", "header"]),
+        default: Default::Is("\"redirect\""),
+        example: "\"post\"",
+        meaning: "How tickets reach the service, unless its request says so with `method`: in the address, in a form \
+                  that the browser posts, or in the headers `service` and `ticket` of an answer to a program.",
     },
     Key {
         name: "logout_type",
@@ -239,9 +285,12 @@ fn service(sheet: &Sheet, faults: &mut Faults) -> Option<Service> {
         );
     }
     let rule = rule(sheet, faults);
-    if let Some(url) = sheet.text("logout_url") {
-        logout_url(sheet, &url, faults);
+    for name in ["logout_url", "refused_url"] {
+        if let Some(url) = sheet.text(name) {
+            address(sheet, name, &url, faults);
+        }
     }
+    let access = access(sheet, faults);
     let proxy = proxy(sheet, faults);
     if faults.count() > before {
         return None;
@@ -257,6 +306,10 @@ fn service(sheet: &Sheet, faults: &mut Faults) -> Option<Service> {
         Names::All => Release::All,
     };
     service.sso = sheet.flag("sso")?;
+    service.consent = sheet.flag("consent")?;
+    service.access = access?;
+    service.refused_url = sheet.text("refused_url");
+    service.response_type = ResponseType::of(&sheet.text("response_type")?)?;
     service.logout_type = LogoutType::from_name(&sheet.text("logout_type")?)?;
     service.proxy = proxy?;
     service.logout_url = sheet.text("logout_url");
@@ -390,7 +443,44 @@ fn callback(text: &str) -> Result<ServiceRule, ServiceRuleError> {
     rule.and_then(ServiceRule::checked)
 }
 
-fn logout_url(sheet: &Sheet, text: &str, faults: &mut Faults) {
+/// Whom the service admits.
+fn access(sheet: &Sheet, faults: &mut Faults) -> Option<AccessRule> {
+    let mut rule = AccessRule::default().any(sheet.flag("require_any")?);
+    for (attribute, value) in pairs(sheet, "require") {
+        rule = rule.value(attribute, value);
+    }
+    for (attribute, pattern) in pairs(sheet, "require_regex") {
+        match rule.clone().pattern(attribute, &pattern) {
+            Ok(with) => rule = with,
+            Err(_) => {
+                faults.push(
+                    sheet
+                        .fault(
+                            "require_regex",
+                            format!("{} is no regular expression", quote(&pattern)),
+                        )
+                        .fix("for example: require_regex = { memberOf = ['admin-[a-z]+'] }"),
+                );
+                return None;
+            }
+        }
+    }
+    Some(rule)
+}
+
+fn pairs(sheet: &Sheet, name: &str) -> Vec<(String, String)> {
+    let lists = sheet.lists(name).unwrap_or_default();
+    lists
+        .into_iter()
+        .flat_map(|(attribute, values)| {
+            values
+                .into_iter()
+                .map(move |value| (attribute.clone(), value))
+        })
+        .collect()
+}
+
+fn address(sheet: &Sheet, name: &'static str, text: &str, faults: &mut Faults) {
     let good = url::Url::parse(text).is_ok_and(|url| {
         let allowed = url.scheme() == "https"
             || (url.scheme() == "http" && sheet.flag("allow_http") == Some(true));
@@ -400,13 +490,15 @@ fn logout_url(sheet: &Sheet, text: &str, faults: &mut Faults) {
         faults.push(
             sheet
                 .fault(
-                    "logout_url",
+                    name,
                     format!(
-                        "`logout_url` is {}, but must be an https URL without user name or `#`",
+                        "`{name}` is {}, but must be an https URL without user name or `#`",
                         quote(text)
                     ),
                 )
-                .fix("for example: logout_url = \"https://app.example.org/cas/logout\""),
+                .fix(format!(
+                    "for example: {name} = \"https://app.example.org/path\""
+                )),
         );
     }
 }

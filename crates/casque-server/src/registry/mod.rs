@@ -1,10 +1,12 @@
 //! Which services people may sign in to, and what each is told.
 
+mod access;
 mod folder;
 mod service;
 
+pub use access::AccessRule;
 pub(crate) use folder::{KEYS, REFERENCE_INTRODUCTION};
-pub use service::{LogoutType, ProxyPolicy, Release, Service};
+pub use service::{LogoutType, ProxyPolicy, Release, ResponseType, Service};
 
 use std::collections::HashMap;
 use std::path::Path;

@@ -2,6 +2,7 @@
 
 use casque_proto::{PgtUrl, RegistryUrl, ServiceRule};
 
+use super::AccessRule;
 use crate::people::Person;
 
 /// A service that people may sign in to.
@@ -22,6 +23,14 @@ pub struct Service {
     pub attributes: Release,
     /// Whether a session lets people in without a password.
     pub sso: bool,
+    /// Whom it admits.
+    pub access: AccessRule,
+    /// Where those go whom it does not; to a page of this server unless set.
+    pub refused_url: Option<String>,
+    /// Whether people are asked before it is told about them.
+    pub consent: bool,
+    /// How tickets reach it, unless a request says otherwise.
+    pub response_type: ResponseType,
     /// How it is told when a person signs out.
     pub logout_type: LogoutType,
     /// Where it is told so, unless at the address that was signed in to.
@@ -46,6 +55,10 @@ impl Service {
             enabled: true,
             attributes: Release::default(),
             sso: true,
+            access: AccessRule::default(),
+            refused_url: None,
+            consent: false,
+            response_type: ResponseType::Redirect,
             logout_type: LogoutType::default(),
             logout_url: None,
             proxy: ProxyPolicy::default(),
@@ -196,6 +209,40 @@ impl ProxyPolicy {
         let url = PgtUrl::parse(pgt_url).ok()?;
         let allowed = self.callbacks.iter().any(|rule| rule.matches(&text));
         allowed.then_some(url)
+    }
+}
+
+/// How a ticket reaches a service.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum ResponseType {
+    /// In the address that the browser is sent to.
+    Redirect,
+    /// In a form that the browser posts.
+    Post,
+    /// In the headers of an answer without a redirect, for programs.
+    Header,
+}
+
+impl ResponseType {
+    /// `GET` or `REDIRECT`, `POST`, `HEADER`, in any case.
+    pub(crate) fn of(name: &str) -> Option<Self> {
+        [
+            ("GET", Self::Redirect),
+            ("REDIRECT", Self::Redirect),
+            ("POST", Self::Post),
+            ("HEADER", Self::Header),
+        ]
+        .into_iter()
+        .find_map(|(known, kind)| known.eq_ignore_ascii_case(name).then_some(kind))
+    }
+
+    /// The value of the parameter `method`.
+    pub(crate) const fn name(self) -> &'static str {
+        match self {
+            Self::Redirect => "GET",
+            Self::Post => "POST",
+            Self::Header => "HEADER",
+        }
     }
 }
 

@@ -231,7 +231,8 @@ pub(super) fn judge<'a>(question: &Question, known: Known<'a>) -> Result<Accepte
             "The service is not registered here any more.",
         );
     };
-    let Some(person) = known.person else {
+    let person = known.person.filter(|person| service.access.admits(person));
+    let Some(person) = person else {
         return refuse(
             Code::UnauthorizedService,
             "This person may not use the service any more.",

@@ -236,7 +236,8 @@ async fn remember(
         LogoutType::FrontChannel => Channel::Front,
         _ => Channel::Back,
     };
-    let noted = state.sessions.note(session, &visit, channel, now).await?;
+    let kept = (channel, grant.login.is_remembered());
+    let noted = state.sessions.note(session, &visit, kept, now).await?;
     if state.sessions.is_live(session).await? {
         return Ok(true);
     }
@@ -281,7 +282,7 @@ pub(crate) fn with_attributes<'a>(accepted: &Accepted<'a>) -> SuccessAnswer<'a> 
     } = accepted;
     SuccessAnswer::new(&person.id)
         .authentication_date(grant.login.authenticated())
-        .long_term(false)
+        .long_term(grant.login.is_remembered())
         .from_new_login(grant.fresh)
         .attributes(service.release(person))
 }
