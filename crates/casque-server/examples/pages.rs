@@ -3,7 +3,9 @@
 
 use std::path::Path;
 
-use casque_server::{Continue, Field, Login, LoginProblem, Page, Pages, ServiceLabel};
+use casque_server::{
+    ConsentGiven, Continue, Field, Login, LoginProblem, Page, Pages, ServiceLabel,
+};
 
 fn main() -> std::io::Result<()> {
     let folder = std::env::args().nth(1).unwrap_or("target/pages".into());
@@ -31,6 +33,8 @@ fn main() -> std::io::Result<()> {
             username,
             problem,
             renew: false,
+            remember_me: Some(false),
+            warn: false,
         })
     };
     let member_of = ["staff".to_owned(), "admin".to_owned()];
@@ -64,6 +68,62 @@ fn main() -> std::io::Result<()> {
                 user: "alice",
                 attributes: vec![("mail", &mail), ("memberOf", &member_of)],
                 logout: form(),
+                consents: Some("/consents"),
+            },
+        ),
+        (
+            "warn",
+            Page::Warn {
+                user: "alice",
+                service: catalogue,
+                form: form(),
+            },
+        ),
+        (
+            "consent",
+            Page::Consent {
+                user: "alice",
+                service: catalogue,
+                attributes: vec![("mail", &mail), ("memberOf", &member_of)],
+                form: form(),
+            },
+        ),
+        (
+            "consent-refused",
+            Page::ConsentRefused { service: catalogue },
+        ),
+        (
+            "consents",
+            Page::Consents {
+                user: "alice",
+                given: vec![ConsentGiven {
+                    name: "Course catalogue",
+                    day: "2024-05-31".to_owned(),
+                    attributes: vec!["mail".to_owned(), "memberOf".to_owned()],
+                    form: form(),
+                }],
+            },
+        ),
+        (
+            "denied",
+            Page::Denied {
+                user: "alice",
+                service: catalogue,
+            },
+        ),
+        (
+            "post-ticket",
+            Page::PostTicket {
+                service: catalogue,
+                form: form(),
+                nonce: "0123abcd",
+            },
+        ),
+        (
+            "onward",
+            Page::Onward {
+                name: "Course catalogue",
+                url: "https://catalogue.example.edu/",
             },
         ),
         ("logged-out", Page::LoggedOut { service: None }),

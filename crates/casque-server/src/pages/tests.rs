@@ -45,6 +45,8 @@ fn every_page(text: &str) -> Vec<(String, Page<'_>)> {
                 username,
                 problem,
                 renew,
+                remember_me: service.map(|_| renew),
+                warn: renew,
             };
             pages.push((format!("{problem:?} {renew}"), Page::Login(login)));
         }
@@ -56,6 +58,7 @@ fn every_page(text: &str) -> Vec<(String, Page<'_>)> {
             user: text,
             attributes: vec![],
             logout: onward(text),
+            consents: None,
         },
     );
     add(
@@ -64,6 +67,61 @@ fn every_page(text: &str) -> Vec<(String, Page<'_>)> {
             user: text,
             attributes: vec![(text, values)],
             logout: onward(text),
+            consents: Some(text),
+        },
+    );
+    add(
+        "warn",
+        Page::Warn {
+            user: text,
+            service: label(text),
+            form: onward(text),
+        },
+    );
+    add(
+        "consent",
+        Page::Consent {
+            user: text,
+            service: label(text),
+            attributes: vec![(text, values)],
+            form: onward(text),
+        },
+    );
+    add(
+        "consent refused",
+        Page::ConsentRefused {
+            service: label(text),
+        },
+    );
+    for given in [0, 2] {
+        add(
+            "consents",
+            Page::Consents {
+                user: text,
+                given: vec![
+                    ConsentGiven {
+                        name: text,
+                        day: "2024-05-31".to_owned(),
+                        attributes: values.to_vec(),
+                        form: onward(text),
+                    };
+                    given
+                ],
+            },
+        );
+    }
+    add(
+        "denied",
+        Page::Denied {
+            user: text,
+            service: label(text),
+        },
+    );
+    add(
+        "onward",
+        Page::Onward {
+            name: text,
+            url: text,
         },
     );
     add("logged out", Page::LoggedOut { service: None });
@@ -179,6 +237,8 @@ fn the_login_form_carries_its_fields_byte_for_byte() {
         username: "",
         problem: None,
         renew: false,
+        remember_me: None,
+        warn: false,
     }));
     for part in [
         "<form method=\"post\" action=\"/cas/login\">",
@@ -198,7 +258,8 @@ fn the_login_form_carries_its_fields_byte_for_byte() {
     for absent in [
         "autocomplete=\"off\"",
         "readonly",
-        "checkbox",
+        "rememberMe",
+        " checked",
         "role=\"alert\"",
     ] {
         assert!(!html.contains(absent), "{absent}");
@@ -214,6 +275,8 @@ fn a_failed_login_says_so_first_and_aloud() {
             username,
             problem: Some(LoginProblem::WrongCredentials),
             renew: false,
+            remember_me: None,
+            warn: false,
         }))
     };
     let html = login("alice");
@@ -287,4 +350,63 @@ fn the_policy_takes_plain_origins_only() {
             .content_security_policy(["http://[::1]:8000", "https://a.example:8443"])
             .contains("form-action 'self' http://[::1]:8000 https://a.example:8443;")
     );
+}
+
+#[test]
+fn choices_are_unticked_unless_they_were_made() {
+    // R-033, R-061: also after a wrong password.
+    let boxes = |remember_me, warn| {
+        let html = pages().render(&Page::Login(Login {
+            service: None,
+            form: onward("/cas/login"),
+            username: "",
+            problem: None,
+            renew: false,
+            remember_me,
+            warn,
+        }));
+        let boxes = html.matches("type=\"checkbox\" value=\"true\"").count();
+        (boxes, html.matches(" checked").count())
+    };
+    assert_eq!(boxes(None, false), (1, 0));
+    assert_eq!(boxes(Some(false), false), (2, 0));
+    assert_eq!(boxes(Some(true), false), (2, 1));
+    assert_eq!(boxes(Some(true), true), (2, 2));
+}
+
+#[test]
+fn the_form_that_takes_a_ticket_to_its_service() {
+    // R-051, S-043, S-046
+    for text in ["Wiki", NASTY] {
+        let html = pages().render(&Page::PostTicket {
+            service: label(text),
+            form: onward(text),
+            nonce: "0123abcd",
+        });
+        assert_ne!(html, LAST_RESORT);
+        assert_eq!(html.matches("<form method=\"post\"").count(), 1);
+        assert_eq!(html.matches("<button type=\"submit\">").count(), 1);
+        assert_eq!(html.matches("<script").count(), 1);
+        assert!(html.contains("<script nonce=\"0123abcd\">document.forms[0].submit()</script>"));
+        assert!(html.len() < 10 * 1024);
+    }
+    let policy = pages().content_security_policy_of_post("https://a.example", "0123abcd");
+    assert_eq!(
+        policy,
+        "default-src 'none'; style-src 'self'; img-src 'self'; script-src 'nonce-0123abcd'; \
+         form-action https://a.example; frame-ancestors 'none'; base-uri 'none'"
+    );
+    let policy = pages().content_security_policy_of_post("*; script-src *", "0123abcd");
+    assert!(policy.contains("form-action 'none';"), "{policy}");
+}
+
+#[test]
+fn the_way_on_is_the_address_byte_for_byte() {
+    let url = "https://app.example.org/?a='1'&b=2&ticket=ST-1";
+    let html = pages().render(&Page::Onward { name: "App", url });
+    let escaped = "https://app.example.org/?a=&#39;1&#39;&amp;b=2&amp;ticket=ST-1";
+    assert!(html.contains(&format!(
+        "<meta http-equiv=\"refresh\" content=\"0; url={escaped}\">"
+    )));
+    assert!(html.contains(&format!("href=\"{escaped}\"")));
 }

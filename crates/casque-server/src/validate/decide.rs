@@ -169,6 +169,8 @@ pub(super) struct Known<'a> {
     pub(super) service: Option<&'a Service>,
     /// The person of the session, if they may still log in.
     pub(super) person: Option<&'a Person>,
+    /// The person agreed to what the service is told, or need not be asked.
+    pub(super) agreed: bool,
 }
 
 /// What an accepted ticket proves.
@@ -238,6 +240,13 @@ pub(super) fn judge<'a>(question: &Question, known: Known<'a>) -> Result<Accepte
             "This person may not use the service any more.",
         );
     };
+    // However the ticket was come by: a consent that was never given, or was taken back, tells nothing.
+    if !known.agreed {
+        return refuse(
+            Code::UnauthorizedService,
+            "This person has not agreed to what the service would be told.",
+        );
+    }
     if question.renew && !grant.fresh {
         return refuse(
             Code::InvalidTicket,

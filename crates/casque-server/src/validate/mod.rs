@@ -156,10 +156,16 @@ async fn take_and_judge<T>(
     if !person.as_ref().is_none_or(fits) {
         return Ok(Err(SESSION_ENDED));
     }
+    let service = question.find(&grant, &state.services);
+    let agreed = match (service, &person) {
+        (Some(service), Some(person)) => state.consents.cover(service, person).await?,
+        _ => false,
+    };
     let known = Known {
         grant: &grant,
-        service: question.find(&grant, &state.services),
+        service,
         person: person.as_deref(),
+        agreed,
     };
     match judge(question, known) {
         Ok(accepted) if accepted.callback.is_some() => {

@@ -11,8 +11,9 @@ use std::{
 use axum::{Router, body::Body};
 use casque_proto::ServiceRule;
 use casque_server::{
-    Config, HashParams, Network, Parts, Password, PasswordChecker, PasswordCheckerOptions, Peer,
-    People, Person, Release, Server, Service, Services, SystemNetwork, hash_password,
+    AccessRule, Config, HashParams, Network, Parts, Password, PasswordChecker,
+    PasswordCheckerOptions, Peer, People, Person, Release, Server, Service, Services,
+    SystemNetwork, hash_password,
 };
 use casque_store::{KeyHasher, SharedStore};
 use casque_testkit::ManualClock;
@@ -36,6 +37,13 @@ impl Directory {
 }
 
 impl Directory {
+    pub(crate) fn set_attribute(&self, name: &str, attribute: &str, values: &[&str]) {
+        let mut people = self.0.lock().expect("not poisoned");
+        let values = values.iter().map(|&value| value.to_owned()).collect();
+        let person = people.get_mut(name).expect("a person");
+        person.attributes.insert(attribute.to_owned(), values);
+    }
+
     pub(crate) fn set_hash(&self, name: &str, hash: String) {
         let mut people = self.0.lock().expect("not poisoned");
         people.get_mut(name).expect("a person").password_hash = hash;
@@ -313,6 +321,23 @@ impl Answer {
         Some(plain(rest.split('"').next()?))
     }
 
+    /// Where the first form on this page posts to, and its hidden fields, ready to be sent.
+    pub(crate) fn form(&self) -> (String, String) {
+        let (_, form) = self
+            .body
+            .split_once("<form method=\"post\" action=\"")
+            .unwrap_or_else(|| panic!("no form: {}", self.body));
+        let (form, _) = form.split_once("</form>").expect("an end");
+        let (action, rest) = form.split_once('"').expect("an action");
+        let mut fields = String::new();
+        for field in rest.split("<input type=\"hidden\" name=\"").skip(1) {
+            let (name, rest) = field.split_once("\" value=\"").expect("a value");
+            let (value, _) = rest.split_once('"').expect("an end");
+            fields.push_str(&format!("{name}={}&", encode(&plain(value))));
+        }
+        (plain(action), fields)
+    }
+
     pub(crate) fn is_form(&self) -> bool {
         self.login_ticket().is_some() && self.body.contains("name=\"password\"")
     }
@@ -422,6 +447,28 @@ impl Browser {
         self.submit(&page, name, password, service).await
     }
 
+    /// Signs in without a service, with further fields on the form.
+    pub(crate) async fn log_in_with(&mut self, name: &str, further: &str) -> Answer {
+        let ticket = self.get("/login?renew=1").await.login_ticket();
+        let form = format!(
+            "lt={}&username={name}&password={}&{further}",
+            ticket.expect("a form"),
+            encode(PASSWORD)
+        );
+        self.post("/login", &form).await
+    }
+
+    /// Sends the form of a page as it is, every hidden field byte for byte, with further fields.
+    pub(crate) async fn send_on(&mut self, page: &Answer, further: &str) -> Answer {
+        let (path, mut form) = page.form();
+        form.push_str(further);
+        let path = path
+            .strip_prefix(&self.prefix)
+            .expect("a form of ours")
+            .to_owned();
+        self.post(&path, &form).await
+    }
+
     /// Sends the form of a page.
     pub(crate) async fn submit(
         &mut self,
@@ -479,6 +526,7 @@ pub(crate) fn plain(html: &str) -> String {
     html.replace("&#x2f;", "/")
         .replace("&quot;", "\"")
         .replace("&lt;", "<")
+        .replace("&#39;", "'")
         .replace("&amp;", "&")
 }
 
@@ -504,6 +552,11 @@ pub(crate) fn registry() -> Services {
     off.enabled = false;
     let mut fresh = Service::new("fresh", https("https://fresh.example.org"));
     fresh.sso = false;
+    let mut staff = Service::new("staff", https("https://staff.example.org"));
+    staff.access = AccessRule::default().value("memberOf", "staff");
+    let mut asking = Service::new("asking", https("https://asking.example.org"));
+    asking.attributes = Release::Named(vec!["mail".to_owned(), "memberOf".to_owned()]);
+    asking.consent = true;
     let mail = Release::Named(vec!["mail".to_owned()]);
     Services::new([
         Service::new("app", https("https://app.example.org")).releasing(mail),
@@ -534,5 +587,7 @@ pub(crate) fn registry() -> Services {
         ),
         off,
         fresh,
+        staff,
+        asking,
     ])
 }

@@ -1,8 +1,10 @@
 //! The endpoints of the server, as browsers, services and attackers meet them.
 
 mod anything;
+mod consent;
 #[path = "../../../casque-proto/tests/corpus/mod.rs"]
 mod corpus;
+mod entering;
 mod floods;
 mod hostile;
 mod house;
