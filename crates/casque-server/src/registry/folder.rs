@@ -497,7 +497,8 @@ fn address(sheet: &Sheet, name: &'static str, text: &str, faults: &mut Faults) {
                     ),
                 )
                 .fix(format!(
-                    "for example: {name} = \"https://app.example.org/path\""
+                    "for example: {name} = \"https://app.example.org/cas/{}\"",
+                    name.trim_end_matches("_url")
                 )),
         );
     }
