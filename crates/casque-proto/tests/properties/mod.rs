@@ -71,8 +71,7 @@ fn check_well_formed(bytes: &[u8]) {
     let document = unpadded(text);
     if document.starts_with('{') {
         // Not a `Value`: a number that no float holds is JSON all the same.
-        serde_json::from_str::<&serde_json::value::RawValue>(document)
-            .expect("accepted JSON is JSON");
+        serde_json::from_str::<serde::de::IgnoredAny>(document).expect("accepted JSON is JSON");
     } else {
         // Attributes and elements are bounded, so the tree is small.
         roxmltree::Document::parse(document).expect("accepted XML is well-formed");
