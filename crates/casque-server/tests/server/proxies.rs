@@ -41,6 +41,11 @@ pub(crate) enum Behaviour {
 
 pub(crate) const OK: Behaviour = Behaviour::Answers("HTTP/1.1 200 OK\r\ncontent-length: 0\r\n\r\n");
 
+pub(crate) const NOT_FOUND: Behaviour =
+    Behaviour::Answers("HTTP/1.1 404 Not Found\r\ncontent-length: 0\r\n\r\n");
+pub(crate) const ELSEWHERE: Behaviour = Behaviour::Answers(
+    "HTTP/1.1 302 Found\r\nlocation: https://127.0.0.1/\r\ncontent-length: 0\r\n\r\n",
+);
 /// A listener that speaks https for the hosts of its certificate.
 pub(crate) struct Callback {
     pub(crate) address: SocketAddr,
@@ -316,10 +321,15 @@ impl Village {
     }
 
     pub(crate) async fn build(setup: Setup) -> Self {
+        Self::of(setup, &["app.example.org", "mail.example.org"]).await
+    }
+
+    /// One whose callbacks are at these hosts.
+    pub(crate) async fn of(setup: Setup, hosts: &[&str]) -> Self {
         let folder = tempfile::tempdir().expect("a folder");
-        let callback = Callback::open(&["app.example.org", "mail.example.org"]).await;
+        let callback = Callback::open(hosts).await;
         let world = Arc::new(World::default());
-        for host in ["app.example.org", "mail.example.org"] {
+        for host in hosts {
             world.name(host, &[PUBLIC]);
         }
         world.route(&format!("{PUBLIC}:443"), callback.address);

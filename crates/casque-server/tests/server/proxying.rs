@@ -12,17 +12,12 @@ use crate::{
     corpus::{self, Report},
     house::{Answer, Browser, PASSWORD, Setup, code, encode},
     proxies::{
-        APP, APP_PGT, Behaviour, Callback, DISK, MAIL, MAIL_PGT, OK, PUBLIC, Village,
-        ask_for_proxy, proxy_ticket, services, validate_for_proxying,
+        APP, APP_PGT, Behaviour, Callback, DISK, ELSEWHERE, MAIL, MAIL_PGT, NOT_FOUND, OK, PUBLIC,
+        Village, ask_for_proxy, proxy_ticket, services, validate_for_proxying,
     },
     secrets::Log,
 };
 
-const NOT_FOUND: Behaviour =
-    Behaviour::Answers("HTTP/1.1 404 Not Found\r\ncontent-length: 0\r\n\r\n");
-const ELSEWHERE: Behaviour = Behaviour::Answers(
-    "HTTP/1.1 302 Found\r\nlocation: https://127.0.0.1/\r\ncontent-length: 0\r\n\r\n",
-);
 const CREATED: Behaviour = Behaviour::Answers("HTTP/1.1 201 Created\r\ncontent-length: 0\r\n\r\n");
 
 fn iou(answer: &Answer) -> Option<&str> {

@@ -197,6 +197,10 @@ async fn proxy_tickets_that_were_validated_are_told() {
     assert_eq!(target.tickets(), [validated]);
 }
 
+#[expect(
+    clippy::disallowed_methods,
+    reason = "the figure is for people; nothing is decided by it"
+)]
 /// How long `/logout` takes, from a session that has been at so many services.
 async fn logout_after(count: usize) -> Duration {
     let mut target = Target::open().await;
