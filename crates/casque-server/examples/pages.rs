@@ -134,6 +134,13 @@ fn main() -> std::io::Result<()> {
             },
         ),
         (
+            "logged-out-front",
+            Page::LoggedOutInFront {
+                service: Some((catalogue, "https://catalogue.example.edu/")),
+                messages: vec!["https://catalogue.example.edu/?logoutRequest=x"],
+            },
+        ),
+        (
             "refused",
             Page::ServiceRefused {
                 shown: "https://cataIogue.example.edu.evil.example/cas/login?next=%2Fadmin",

@@ -131,6 +131,13 @@ fn every_page(text: &str) -> Vec<(String, Page<'_>)> {
             service: Some((label(text), text)),
         },
     );
+    add(
+        "logged out, with services to tell",
+        Page::LoggedOutInFront {
+            service: Some((label(text), text)),
+            messages: vec![text, text],
+        },
+    );
     add("refused", Page::ServiceRefused { shown: text });
     add(
         "confirm logout",
