@@ -9,6 +9,9 @@
 
 It lives on loopback, on a port of its own, in threads of the test. Anybody who comes to its login page is signed in at
 once as :attr:`FakeCas.user`.
+
+:class:`Demo` is a real one, where the program ``casque`` is installed. For pytest there are the fixtures ``fake_cas``
+and ``casque_demo``.
 """
 
 from __future__ import annotations
@@ -28,8 +31,9 @@ from urllib.parse import parse_qs, quote, urlsplit
 from xml.sax.saxutils import escape, quoteattr
 
 from ._core import strip_ticket
+from ._demo import Demo, find_casque
 
-__all__ = ["FakeCas", "Fault", "RecordedRequest"]
+__all__ = ["Demo", "FakeCas", "Fault", "RecordedRequest", "find_casque"]
 
 Fault = Literal["close", "cut", "drip", "error", "garbage", "gzip", "html", "huge", "redirect", "silent", "unavailable"]
 

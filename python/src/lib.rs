@@ -10,6 +10,7 @@ mod errors;
 mod logout;
 mod options;
 mod read;
+mod return_to;
 mod server;
 mod ticket;
 
@@ -29,6 +30,8 @@ mod _core {
         build_saml_request, check_options, parse_authentication_date, parse_cas1_response,
         parse_proxy_response, parse_saml_response, parse_service_response,
     };
+    #[pymodule_export]
+    use crate::return_to::return_url;
     #[pymodule_export]
     use crate::server::{Server, login_url, logout_url, proxy_url, validate_url};
     #[pymodule_export]

@@ -1,9 +1,19 @@
 """What the tests share: a server, and a client of either side and any library."""
 
+import os
+from pathlib import Path
+
 import pytest
 
 from casque import AsyncClient, Client
-from casque.testing import fake_cas
+from casque.testing import fake_cas, find_casque
+
+# For casque_demo: what this project has built, where nothing else is named.
+if "CASQUE_BIN" not in os.environ:
+    target = Path(__file__).parents[2] / "target"
+    built = [target / kind / "casque" for kind in ("release", "debug") if (target / kind / "casque").is_file()]
+    if built and find_casque() is None:
+        os.environ["CASQUE_BIN"] = str(max(built, key=lambda program: program.stat().st_mtime))
 
 SYNC = ["urllib", "httpx", "requests"]
 ASYNC = ["urllib", "httpx", "aiohttp"]

@@ -3,6 +3,8 @@
 import doctest
 import importlib
 import re
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -25,6 +27,22 @@ def examples():
 @pytest.mark.parametrize(("page", "source"), list(examples()))
 def test_example(page, source):
     exec(compile(source, str(PROJECT / page), "exec"), {"__name__": "example"})
+
+
+def test_example_for_pytest(casque_demo, tmp_path):
+    """The page's tests, run as a user's are: with the fixtures that come with the package."""
+    text = (PROJECT / "docs/python.md").read_text(encoding="utf-8")
+    files = re.findall(r"^```python file=(test_\w+\.py)\n(.*?)^```$", text, re.DOTALL | re.MULTILINE)
+    assert files
+    for name, source in files:
+        (tmp_path / name).write_text(source, encoding="utf-8")
+    done = subprocess.run(
+        [sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider", "--rootdir", tmp_path, tmp_path],
+        capture_output=True,
+        text=True,
+        cwd=tmp_path,
+    )
+    assert re.search(r"^\d+ passed in", done.stdout, re.MULTILINE), done.stdout + done.stderr
 
 
 @pytest.mark.parametrize("module", ["casque", "casque.proxy", "casque.logout", "casque.testing"])

@@ -267,6 +267,13 @@ def test_hostile_logout(row):
     assert {"http": answer.status if answer else "pass", "terminated": ended} == row.expected
 
 
+@rows.each(rows.hostile("redirect_target"))
+def test_hostile_return_target(row):
+    callback = row.fixtures["own_callback_path"]
+    url = casque.return_url(row.input["return_to"], row.fixtures["own_origin"], callback_paths=[callback])
+    assert url == row.expected["location"]
+
+
 @rows.each(rows.hostile("validate_request_build"))
 def test_hostile_request(row):
     pairs = [("service", row.input["service"]), ("ticket", row.input["ticket"])]
