@@ -12,7 +12,10 @@ use crate::errors;
 /// target is refused that leads elsewhere however a browser reads it, that carries a ticket, or that is one of
 /// `callback_paths`, the pages that receive tickets.
 #[pyfunction]
-#[pyo3(signature = (target, origin, *, callback_paths = Vec::new(), landing = "/"))]
+#[pyo3(
+    signature = (target, origin, *, callback_paths = Vec::new(), landing = "/"),
+    text_signature = "(target, origin, *, callback_paths=(), landing='/')"
+)]
 pub(crate) fn return_url(
     py: Python<'_>,
     target: &str,
