@@ -15,6 +15,7 @@ pub(crate) use self::callbacks::Callbacks;
 use crate::{
     http::{Parameters, content, method_not_allowed},
     login::LONGEST_SERVICE,
+    people::Person,
     registry::{Service, Services},
     state::State,
     tickets::{Grant, Proxying},
@@ -105,7 +106,7 @@ async fn grant(
     {
         return Ok(Err(SESSION_ENDED));
     }
-    let target = match judge(&proxying, &state.services, target, person.is_some()) {
+    let target = match judge(&proxying, &state.services, target, person.as_deref()) {
         Ok(target) => target,
         Err(refusal) => return Ok(Err(refusal)),
     };
@@ -140,7 +141,7 @@ fn judge<'a>(
     proxying: &Proxying,
     services: &'a Services,
     target: &str,
-    person_may: bool,
+    person: Option<&Person>,
 ) -> Result<Target<'a>, Refusal> {
     // What was allowed when the proxy-granting ticket was made may not be any more.
     let proxy = RegistryUrl::parse(&proxying.service).ok();
@@ -176,7 +177,7 @@ fn judge<'a>(
             "The target service asks for the password itself.",
         );
     }
-    if !person_may {
+    if !person.is_some_and(|person| service.access.admits(person)) {
         return refuse(
             Code::UnauthorizedService,
             "This person may not use the target service.",

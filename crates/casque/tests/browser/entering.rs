@@ -1,0 +1,135 @@
+//! On the way into a service, in a real browser: no policy of ours is in the way of a service that leads to another
+//! origin, and every page on the way is looked at.
+
+use std::{
+    io::{BufRead, BufReader, Read, Write},
+    net::TcpListener,
+};
+
+use crate::{
+    pages::{axe, examine, examine_with_script},
+    support::{browser::Browser, served::Site},
+};
+
+/// A service that answers every request alike, as long as the tests run.
+fn service(answer: impl Fn(u16) -> String) -> u16 {
+    let listener = TcpListener::bind("127.0.0.1:0").expect("a free port");
+    let port = listener.local_addr().expect("an address").port();
+    let answer = answer(port);
+    std::thread::spawn(move || {
+        for stream in listener.incoming() {
+            let Ok(mut stream) = stream else { continue };
+            let mut reader = BufReader::new(stream.try_clone().expect("a stream"));
+            let mut length = 0;
+            let mut line = String::new();
+            while reader.read_line(&mut line).is_ok_and(|read| read > 2) {
+                if let Some(value) = line.to_ascii_lowercase().strip_prefix("content-length:") {
+                    length = value.trim().parse().unwrap_or(0);
+                }
+                line.clear();
+            }
+            let _ = reader.take(length).read_to_end(&mut Vec::new());
+            let _ = stream.write_all(answer.as_bytes());
+        }
+    });
+    port
+}
+
+async fn log_in(browser: &Browser) {
+    browser.fill("input[name=username]", "alice").await;
+    browser.fill("input[name=password]", "wonderland").await;
+    browser.click("form button[type=submit]").await;
+}
+
+#[tokio::test]
+async fn a_service_may_lead_to_another_origin_at_once() {
+    // R-040, S-043: Chromium holds form-action against every redirect after a form.
+    let Some(browser) = Browser::start().await else {
+        return;
+    };
+    let site = Site::new("memory:", "");
+    let _server = site.serve();
+    let elsewhere = service(|_| {
+        "HTTP/1.1 200 OK\r\nContent-Type: text/html\r\nContent-Length: 17\r\nConnection: close\r\n\r\n\
+         <h1>Arrived.</h1>"
+            .to_owned()
+    });
+    let callback = service(|_| {
+        format!(
+            "HTTP/1.1 302 Found\r\nLocation: http://localhost:{elsewhere}/home\r\n\
+             Content-Length: 0\r\nConnection: close\r\n\r\n"
+        )
+    });
+    let login = format!(
+        "{}/login?service=http%3A%2F%2F127.0.0.1%3A{callback}%2F",
+        site.base_url
+    );
+    browser.go(&login).await;
+    log_in(&browser).await;
+    let arrived = format!("http://localhost:{elsewhere}/home");
+    browser
+        .client
+        .wait()
+        .for_url(&arrived.parse().expect("a URL"))
+        .await
+        .unwrap_or_else(|error| panic!("{error}"));
+    assert!(browser.text().await.contains("Arrived."));
+    browser.close().await;
+}
+
+#[tokio::test]
+async fn axe_finds_nothing_on_the_pages_before_a_service() {
+    let Some(axe) = axe() else {
+        return;
+    };
+    let Some(browser) = Browser::start().await else {
+        return;
+    };
+    // The browser stays on the page from which it would have gone on.
+    let port = service(|_| "HTTP/1.1 204 No Content\r\nConnection: close\r\n\r\n".to_owned());
+    let site = Site::new("memory:", "[sso]\nremember_me = true\n");
+    let of = |path: &str, lines: &str| {
+        site.write(
+            &format!("services/{path}.toml"),
+            &format!(
+                "id = \"{path}\"\nname = \"Course catalogue\"\norigin = \"http://127.0.0.1:{port}\"\n\
+                 path_prefix = \"/{path}/\"\nallow_http = true\n{lines}\n"
+            ),
+        );
+        format!(
+            "{}/login?service=http%3A%2F%2F127.0.0.1%3A{port}%2F{path}%2F",
+            site.base_url
+        )
+    };
+    let asking = of(
+        "asking",
+        "consent = true\nattributes = [\"mail\", \"memberOf\"]",
+    );
+    let closed = of("closed", "require = { memberOf = [\"chess club\"] }");
+    let plain = of("plain", "attributes = []");
+    let _server = site.serve();
+
+    browser.go(&asking).await;
+    examine(&browser, &axe, "login-with-choices").await;
+    browser.click("input[name=warn]").await;
+    log_in(&browser).await;
+    examine(&browser, &axe, "consent").await;
+    browser.click("button[value=refuse]").await;
+    examine(&browser, &axe, "consent-refused").await;
+    browser.go(&closed).await;
+    examine(&browser, &axe, "denied").await;
+    browser.go(&plain).await;
+    examine(&browser, &axe, "warn").await;
+    browser.click("form button[type=submit]").await;
+    examine(&browser, &axe, "onward").await;
+    browser.go(&format!("{plain}&method=POST")).await;
+    browser.click("form button[type=submit]").await;
+    examine_with_script(&browser, &axe, "post-ticket").await;
+    browser.go(&asking).await;
+    browser.click("button[value=agree]").await;
+    browser.go(&format!("{}/consents", site.base_url)).await;
+    examine(&browser, &axe, "consents").await;
+    browser.click("section button[type=submit]").await;
+    examine(&browser, &axe, "consents-none").await;
+    browser.close().await;
+}
