@@ -68,10 +68,9 @@ pub(crate) fn decide(situation: Situation) -> Answer {
         (Asked::Refused, _) => Answer::Refused,
         _ if renew => Answer::Form,
         (Asked::NoService, Some(_)) => Answer::AlreadyLoggedIn,
-        (Asked::NoService, None) => Answer::Form,
         (Asked::Registered { sso: true }, Some(visitor)) => enter(visitor, gateway),
         (Asked::Registered { .. }, _) if gateway => Answer::BackWithoutTicket,
-        (Asked::Registered { .. }, _) => Answer::Form,
+        (Asked::NoService, None) | (Asked::Registered { .. }, _) => Answer::Form,
     }
 }
 
@@ -112,6 +111,7 @@ mod tests {
         warn: false,
     });
 
+    #[expect(clippy::unnecessary_wraps, reason = "as it stands in a `Situation`")]
     const fn visitor(admitted: bool, agreed: bool, warn: bool) -> Option<Visitor> {
         Some(Visitor {
             admitted,

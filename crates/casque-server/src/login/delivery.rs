@@ -6,7 +6,7 @@ use http::{HeaderMap, HeaderName, HeaderValue, StatusCode, header::CONTENT_SECUR
 
 use crate::{
     http::{Parameters, content, redirect_from_form, text},
-    pages::{Continue, Field, Page},
+    pages::{Continue, Field, Page, Pages},
     registry::{ResponseType, Service},
     secret::{hex, random_bytes},
     state::State,
@@ -65,9 +65,7 @@ fn by_post(
         },
         nonce: &nonce,
     };
-    let policy = state
-        .pages
-        .content_security_policy_of_post(&url.origin(), &nonce);
+    let policy = Pages::content_security_policy_of_post(&url.origin(), &nonce);
     let policy =
         HeaderValue::try_from(policy).expect("a policy is made of plain origins and words");
     let mut response = content(

@@ -112,7 +112,7 @@ impl Pages {
 
     /// The policy of a page with the form that takes a ticket to its service: to that origin only, and with the one
     /// script of that nonce (R-051, S-046).
-    pub(crate) fn content_security_policy_of_post(&self, origin: &str, nonce: &str) -> String {
+    pub(crate) fn content_security_policy_of_post(origin: &str, nonce: &str) -> String {
         let target = if is_plain_origin(origin) {
             origin
         } else {

@@ -397,13 +397,13 @@ fn the_form_that_takes_a_ticket_to_its_service() {
         assert!(html.contains("<script nonce=\"0123abcd\">document.forms[0].submit()</script>"));
         assert!(html.len() < 10 * 1024);
     }
-    let policy = pages().content_security_policy_of_post("https://a.example", "0123abcd");
+    let policy = Pages::content_security_policy_of_post("https://a.example", "0123abcd");
     assert_eq!(
         policy,
         "default-src 'none'; style-src 'self'; img-src 'self'; script-src 'nonce-0123abcd'; \
          form-action https://a.example; frame-ancestors 'none'; base-uri 'none'"
     );
-    let policy = pages().content_security_policy_of_post("*; script-src *", "0123abcd");
+    let policy = Pages::content_security_policy_of_post("*; script-src *", "0123abcd");
     assert!(policy.contains("form-action 'none';"), "{policy}");
 }
 

@@ -450,19 +450,18 @@ fn access(sheet: &Sheet, faults: &mut Faults) -> Option<AccessRule> {
         rule = rule.value(attribute, value);
     }
     for (attribute, pattern) in pairs(sheet, "require_regex") {
-        match rule.clone().pattern(attribute, &pattern) {
-            Ok(with) => rule = with,
-            Err(_) => {
-                faults.push(
-                    sheet
-                        .fault(
-                            "require_regex",
-                            format!("{} is no regular expression", quote(&pattern)),
-                        )
-                        .fix("for example: require_regex = { memberOf = ['admin-[a-z]+'] }"),
-                );
-                return None;
-            }
+        if let Ok(with) = rule.clone().pattern(attribute, &pattern) {
+            rule = with;
+        } else {
+            faults.push(
+                sheet
+                    .fault(
+                        "require_regex",
+                        format!("{} is no regular expression", quote(&pattern)),
+                    )
+                    .fix("for example: require_regex = { memberOf = ['admin-[a-z]+'] }"),
+            );
+            return None;
         }
     }
     Some(rule)

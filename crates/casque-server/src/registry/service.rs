@@ -6,6 +6,10 @@ use super::AccessRule;
 use crate::people::Person;
 
 /// A service that people may sign in to.
+#[expect(
+    clippy::struct_excessive_bools,
+    reason = "each is a switch of its own in the file"
+)]
 #[derive(Debug, Clone)]
 #[non_exhaustive]
 pub struct Service {

@@ -71,7 +71,7 @@ async fn a_remembered_session_outlives_browser_and_idle_time() {
     let told = browser.validate("p3/serviceValidate", APP, &ticket).await;
     assert_eq!(long_term(&told), Some(true), "{}", told.body);
     // Use does not lengthen it.
-    house.clock.advance(DAY - Duration::from_secs(1));
+    house.clock.advance(Duration::from_secs(24 * 3600 - 1));
     assert!(is_signed_in(&mut browser).await);
     house.clock.advance(Duration::from_secs(1));
     assert!(!is_signed_in(&mut browser).await);
@@ -394,7 +394,7 @@ async fn requests_and_services_choose_the_way_of_a_ticket() {
         let row = format!("{of_service:?} {of_request:?}");
         let mut path = format!("/login?service={}", encode(APP));
         if let Some(method) = of_request {
-            path.push_str(&format!("&method={method}"));
+            path = format!("{path}&method={method}");
         }
         let mut browser = house.browser();
         let page = browser.get(&path).await;
@@ -504,8 +504,8 @@ async fn browsers_go_on_from_a_page_that_no_policy_of_a_form_reaches() {
         .await;
     let policy = page.header("content-security-policy").expect("a policy");
     assert!(policy.contains(own), "{policy}");
-    let (_, mut form) = page.form();
-    form.push_str(&format!("username=alice&password={}", encode(PASSWORD)));
+    let (_, form) = page.form();
+    let form = format!("{form}username=alice&password={}", encode(PASSWORD));
     let answer = browser
         .send(Method::POST, "/login", &BROWSER, Body::from(form))
         .await;

@@ -333,7 +333,7 @@ impl Answer {
         for field in rest.split("<input type=\"hidden\" name=\"").skip(1) {
             let (name, rest) = field.split_once("\" value=\"").expect("a value");
             let (value, _) = rest.split_once('"').expect("an end");
-            fields.push_str(&format!("{name}={}&", encode(&plain(value))));
+            fields.extend([name, "=", &encode(&plain(value)), "&"]);
         }
         (plain(action), fields)
     }
