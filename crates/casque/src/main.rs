@@ -1,5 +1,6 @@
 //! CAS single sign-on on the command line.
 
+mod conformance;
 mod demo;
 mod inspect;
 mod log;
@@ -30,6 +31,7 @@ enum Command {
     Serve(serve::Arguments),
     User(user::Arguments),
     Inspect(Box<inspect::Arguments>),
+    Conformance(Box<conformance::Arguments>),
     /// Print docs/reference/configuration.md, as the tables of the program have it.
     #[command(hide = true)]
     ConfigReference,
@@ -47,5 +49,6 @@ fn main() -> ExitCode {
             ExitCode::SUCCESS
         }
         Command::Inspect(arguments) => inspect::run(&arguments),
+        Command::Conformance(arguments) => conformance::run(&arguments),
     }
 }

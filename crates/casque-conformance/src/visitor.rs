@@ -1,0 +1,254 @@
+//! A person with a browser: keeps cookies, fills in the login form, follows redirects inside the server.
+
+use url::Url;
+
+use crate::agent::{Agent, Answer, NoAnswer, Request, query_of};
+use crate::cookies::{Cookie, Jar};
+use crate::html::{self, Form};
+
+/// A browser that looks at one CAS server.
+#[derive(Clone)]
+pub(crate) struct Visitor {
+    agent: Agent,
+    base: String,
+    pub(crate) jar: Jar,
+    /// Every cookie that was set, in order; the jar holds what is left of them.
+    pub(crate) was_set: Vec<Cookie>,
+}
+
+/// Where a request led.
+#[derive(Clone)]
+pub(crate) struct Reached {
+    /// The answer to the request itself.
+    pub(crate) first: Answer,
+    /// The page at the end, or the redirect that leads out.
+    pub(crate) last: Answer,
+    /// Where the redirect leads out to, as it was written.
+    pub(crate) left: Option<String>,
+}
+
+/// A ticket on its way to the service.
+#[derive(Clone)]
+pub(crate) struct Delivered {
+    /// `Location`, or the address in the page, as it was written.
+    pub(crate) location: String,
+    pub(crate) ticket: String,
+    pub(crate) answer: Answer,
+}
+
+impl Reached {
+    /// The ticket that the redirect, or the page (specification, appendix B), carries to the service.
+    pub(crate) fn delivered(&self, service: &str) -> Option<Delivered> {
+        let location = match &self.left {
+            Some(left) => left.clone(),
+            None => address_in_page(&self.last.text(), service)?,
+        };
+        let ticket = parameter(&location, "ticket")?;
+        Some(Delivered {
+            location,
+            ticket,
+            answer: self.last.clone(),
+        })
+    }
+
+    /// The login form, where the page is one.
+    pub(crate) fn form(&self) -> Option<Form> {
+        if self.left.is_some() {
+            return None;
+        }
+        html::login_form(&self.last.text())
+    }
+
+    /// What it came to, for a sentence.
+    pub(crate) fn words(&self) -> String {
+        match &self.left {
+            Some(left) if parameter(left, "ticket").is_some() => {
+                format!("a redirect with a ticket to {}", crate::agent::shown(left, 120))
+            }
+            Some(left) => format!("a redirect to {}", crate::agent::shown(left, 120)),
+            None if self.form().is_some() => {
+                format!("the login form (status {})", self.last.status.as_u16())
+            }
+            None => format!("a page without login form (status {})", self.last.status.as_u16()),
+        }
+    }
+}
+
+impl Visitor {
+    pub(crate) fn new(agent: Agent, base: impl Into<String>) -> Self {
+        Self {
+            agent,
+            base: base.into(),
+            jar: Jar::default(),
+            was_set: Vec::new(),
+        }
+    }
+
+    /// `GET /login` with parameters.
+    pub(crate) async fn login(&mut self, parameters: &[(&str, &str)]) -> Result<Reached, NoAnswer> {
+        self.visit("login", parameters).await
+    }
+
+    /// `GET` of a page with parameters.
+    pub(crate) async fn visit(
+        &mut self,
+        page: &str,
+        parameters: &[(&str, &str)],
+    ) -> Result<Reached, NoAnswer> {
+        let service = parameters
+            .iter()
+            .find(|(name, _)| matches!(*name, "service" | "TARGET"))
+            .map(|(_, value)| *value);
+        let mut url = format!("{}/{page}", self.base);
+        if !parameters.is_empty() {
+            url = format!("{url}?{}", query_of(parameters));
+        }
+        self.go(Request::get(url), service).await
+    }
+
+    /// Fills in a form and sends it as a browser would; `change` sees the fields last.
+    pub(crate) async fn submit(
+        &mut self,
+        page: &Answer,
+        form: &Form,
+        (username, password): (&str, &str),
+        service: Option<&str>,
+        change: impl FnOnce(&mut Vec<(String, String)>),
+    ) -> Result<Reached, NoAnswer> {
+        let mut fields = form.untouched();
+        for (field, value) in [
+            (form.username_field(), username),
+            (form.password_field(), password),
+        ] {
+            if let Some(field) = field
+                && let Some(entry) = fields.iter_mut().find(|(name, _)| *name == field.name)
+            {
+                value.clone_into(&mut entry.1);
+            }
+        }
+        change(&mut fields);
+        let target = page
+            .url
+            .join(form.action.as_deref().unwrap_or_default())
+            .map_err(|error| NoAnswer(format!("the form's action is no URL: {error}")))?;
+        let request = Request::get(target)
+            .form(&fields)
+            .header(REFERER_NAME, page.url.as_str())
+            .header("origin", page.url.origin().ascii_serialization());
+        self.go(request, service).await
+    }
+
+    /// Sends a request and follows redirects while they stay on the server.
+    pub(crate) async fn go(
+        &mut self,
+        request: Request,
+        service: Option<&str>,
+    ) -> Result<Reached, NoAnswer> {
+        let first = self.send(request).await?;
+        let mut last = first.clone();
+        for _ in 0..MOST_HOPS {
+            let Some(location) = last.redirect() else {
+                return Ok(Reached {
+                    first,
+                    last,
+                    left: None,
+                });
+            };
+            let next = last.url.join(&location);
+            let stays = next.as_ref().is_ok_and(|next| {
+                next.origin() == last.url.origin()
+                    && !service.is_some_and(|service| leads_to(next, service))
+            });
+            match next {
+                Ok(next) if stays => last = self.send(Request::get(next)).await?,
+                _ => {
+                    return Ok(Reached {
+                        first,
+                        last,
+                        left: Some(location),
+                    });
+                }
+            }
+        }
+        Err(NoAnswer(format!("redirected {MOST_HOPS} times, never out")))
+    }
+
+    async fn send(&mut self, request: Request) -> Result<Answer, NoAnswer> {
+        let request = request
+            .header(ACCEPT_NAME, "text/html,application/xhtml+xml")
+            .header("sec-fetch-mode", "navigate")
+            .header("sec-fetch-dest", "document")
+            .header("sec-fetch-site", "none");
+        let answer = self.agent.send(request, Some(&self.jar)).await?;
+        for mut cookie in answer.cookies() {
+            self.was_set.push(cookie.clone());
+            // RFC 6265 §5.1.4: without a path, the folder of the page.
+            if cookie.path.is_none() {
+                let path = answer.url.path();
+                let folder = path.rsplit_once('/').map_or("/", |(folder, _)| folder);
+                cookie.path = Some(if folder.is_empty() { "/" } else { folder }.to_owned());
+            }
+            self.jar.keep(cookie);
+        }
+        Ok(answer)
+    }
+}
+
+const MOST_HOPS: usize = 10;
+const ACCEPT_NAME: &str = "accept";
+const REFERER_NAME: &str = "referer";
+
+/// The address is the service, whatever was added to its query.
+pub(crate) fn leads_to(address: &Url, service: &str) -> bool {
+    Url::parse(service).is_ok_and(|service| {
+        service.origin() == address.origin() && service.path() == address.path()
+    })
+}
+
+/// The value of a parameter in the query of an address, as text.
+pub(crate) fn parameter(address: &str, name: &str) -> Option<String> {
+    let before_fragment = address.split('#').next()?;
+    let (_, query) = before_fragment.split_once('?')?;
+    url::form_urlencoded::parse(query.as_bytes())
+        .find(|(key, _)| key == name)
+        .map(|(_, value)| value.into_owned())
+}
+
+/// An address of the service with a ticket that a page sends the browser to by script, link or refresh.
+fn address_in_page(page: &str, service: &str) -> Option<String> {
+    let page = html::unescape(page).replace("\\/", "/");
+    let start = service.split(['?', '#']).next()?;
+    page.match_indices(start)
+        .map(|(at, _)| {
+            let rest = &page[at..];
+            let end = rest.find(|c: char| c.is_whitespace() || matches!(c, '"' | '\'' | '<' | '>' | ';'));
+            rest[..end.unwrap_or(rest.len())].to_owned()
+        })
+        .find(|address| parameter(address, "ticket").is_some())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_ticket_is_found_in_an_address_or_a_page() {
+        let service = "https://app.example.org/a?x=1";
+        assert_eq!(
+            parameter("https://app.example.org/a?x=1&ticket=ST-1#f?ticket=no", "ticket").as_deref(),
+            Some("ST-1")
+        );
+        assert_eq!(parameter("https://app.example.org/#?ticket=ST-1", "ticket"), None);
+        let page = r#"<script>window.location.href="https:\/\/app.example.org\/a?x=1&ticket=ST-2";</script>"#;
+        assert_eq!(
+            address_in_page(page, service).as_deref(),
+            Some("https://app.example.org/a?x=1&ticket=ST-2")
+        );
+        let page = r#"<a href="https://app.example.org/a?x=1&amp;ticket=ST-3">on</a>"#;
+        assert_eq!(
+            address_in_page(page, service).and_then(|address| parameter(&address, "ticket")),
+            Some("ST-3".to_owned())
+        );
+        assert_eq!(address_in_page("<a href='https://app.example.org/a'>", service), None);
+    }
+}
