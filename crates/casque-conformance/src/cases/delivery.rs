@@ -4,7 +4,7 @@ use url::Url;
 
 use crate::bench::Bench;
 use crate::case::{Case, case};
-use crate::verdict::{Judged, Level, broken, broken_at, ensure};
+use crate::verdict::{Judged, Level, absent, broken, broken_at, ensure};
 
 pub(crate) const CASES: &[Case] = &[
     case!("ticket-query", ["R-047"], Must, "§2.2.4", "the query of the service comes back whole, and the ticket with it", query),
@@ -59,7 +59,7 @@ async fn fragment(b: &mut Bench) -> Judged {
     let service = b.service("fragment#/a?b=c");
     let reached = b.session().await?.login(&[("service", &service)]).await?;
     let Some(location) = &reached.left else {
-        return broken(format!("a service with a fragment gets {}", reached.words()));
+        return absent(format!("a service with a fragment gets {}", reached.words()));
     };
     let good = location
         .split_once('#')

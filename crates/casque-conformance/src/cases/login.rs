@@ -71,7 +71,7 @@ async fn fields(b: &mut Bench) -> Judged {
 }
 
 async fn form_service(b: &mut Bench) -> Judged {
-    let service = b.service("login?a=1&b=%C3%A9%26\"<>'");
+    let service = b.service("login?a=1&b=%C3%A9%26&amp=c");
     let page = fresh_form(b, &service).await?;
     let Some(form) = page.form() else { return skipped("no form") };
     let in_action = form.action.as_deref().and_then(|action| {

@@ -92,6 +92,7 @@ async fn validate_with(
 
 /// Asks for a proxy-granting ticket for a service; skipped where the server does not come to the callback.
 async fn grant(b: &mut Bench, name: &str) -> Judged<Granted> {
+    needs_proxy(b).await?;
     let endpoint = b.those(&["serviceValidate", "p3/serviceValidate"]).await?[0];
     let service = b.service(name);
     let (visitor, delivered) = b.sign_in(&service).await?;
@@ -174,6 +175,7 @@ fn no_grant(validation: Validation) -> Judged {
 }
 
 async fn plain(b: &mut Bench) -> Judged {
+    needs_proxy(b).await?;
     let endpoint = b.those(&["serviceValidate", "p3/serviceValidate"]).await?[0];
     let service = b.service("plain");
     let ticket = b.ticket(&service).await?;
