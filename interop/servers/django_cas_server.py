@@ -4,10 +4,14 @@
 
 The database goes into FOLDER. One JSON line on standard output says where the server is and who may sign in:
 {"cas_url": "http://127.0.0.1:PORT/cas", "username": …, "password": …}. It runs until standard input ends.
+
+With CASQUE_KIT_SERVICE set, services that begin so may log in as well, act as proxies and are told of logouts; callbacks are
+trusted by the certificates in CASQUE_KIT_CA.
 """
 
 import json
 import os
+import re
 import socketserver
 import sys
 import threading
@@ -60,6 +64,7 @@ settings.configure(
     CAS_TEST_USER=USERNAME,
     CAS_TEST_PASSWORD=PASSWORD,
     CAS_TEST_ATTRIBUTES=ATTRIBUTES,
+    CAS_PROXY_CA_CERTIFICATE_PATH=os.environ.get("CASQUE_KIT_CA", True),
     CAS_NEW_VERSION_HTML_WARNING=False,
     CAS_NEW_VERSION_EMAIL_WARNING=False,
 )
@@ -79,8 +84,19 @@ def register_services():
     from cas_server.models import ReplaceAttributName, ServicePattern
 
     pattern = ServicePattern.objects.create(pos=1, name="app", pattern=r"^https://app\.example\.org/")
-    for name in ATTRIBUTES:
-        ReplaceAttributName.objects.create(name=name, service_pattern=pattern)
+    patterns = [pattern]
+    if kit := os.environ.get("CASQUE_KIT_SERVICE"):
+        patterns.append(
+            ServicePattern.objects.create(
+                pos=2, name="kit", pattern="^" + re.escape(kit), proxy=True, single_log_out=True
+            )
+        )
+        patterns.append(
+            ServicePattern.objects.create(pos=3, name="callback", pattern="^https://localhost:", proxy_callback=True)
+        )
+    for pattern in patterns:
+        for name in ATTRIBUTES:
+            ReplaceAttributName.objects.create(name=name, service_pattern=pattern)
 
 
 class Server(socketserver.ThreadingMixIn, WSGIServer):

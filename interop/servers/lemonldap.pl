@@ -4,6 +4,9 @@
 #
 # Configuration, sessions and caches go into FOLDER. One JSON line on standard output says where the server is and who may
 # sign in: {"cas_url": "http://127.0.0.1:PORT/cas", "username": ..., "password": ...}. It ends with standard input.
+#
+# With CASQUE_KIT_SERVICE set, that service may log in as well and is told of logouts; callbacks for proxy-granting tickets
+# are trusted by the certificates in CASQUE_KIT_CA.
 
 use strict;
 use warnings;
@@ -42,6 +45,13 @@ templateDir = /usr/share/lemonldap-ng/portal/templates
 languages = en
 INI
 
+my %apps = ( app => { casAppMetaDataOptionsService => 'https://app.example.org/' } );
+my %told = ( app => { mail => 'mail', cn => 'cn', uid => 'uid' } );
+if ( my $kit = $ENV{CASQUE_KIT_SERVICE} ) {
+    $apps{kit} = { casAppMetaDataOptionsService => $kit, casAppMetaDataOptionsLogout => 1 };
+    $told{kit} = $told{app};
+    $ENV{PERL_LWP_SSL_CA_FILE} = $ENV{CASQUE_KIT_CA};
+}
 my %store = ( generateModule => 'Lemonldap::NG::Common::Apache::Session::Generate::SHA256' );
 write_file(
     'conf/lmConf-1.json',
@@ -84,8 +94,8 @@ write_file(
             issuerDBCASPath          => '^/cas/',
             issuerDBCASRule          => 1,
             casAccessControlPolicy   => 'error',
-            casAppMetaDataOptions    => { app => { casAppMetaDataOptionsService => 'https://app.example.org/' } },
-            casAppMetaDataExportedVars => { app => { mail => 'mail', cn => 'cn', uid => 'uid' } },
+            casAppMetaDataOptions    => \%apps,
+            casAppMetaDataExportedVars => \%told,
         }
     )
 );

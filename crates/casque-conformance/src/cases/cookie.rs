@@ -5,7 +5,7 @@ use url::Url;
 use crate::bench::Bench;
 use crate::case::{Case, case};
 use crate::cookies::Cookie;
-use crate::verdict::{Judged, Level, broken, broken_at, ensure};
+use crate::verdict::{Judged, Level, broken, broken_at, ensure, skipped};
 
 pub(crate) const CASES: &[Case] = &[
     case!("cookie-path", ["R-056"], Must, "§3.6.1", "the cookie's path is that of the server", path),
@@ -14,6 +14,7 @@ pub(crate) const CASES: &[Case] = &[
     case!("cookie-name", ["R-056"], Should, "§3.6.1", "the cookie is called TGC", name),
     case!("cookie-flags", ["R-056"], Choice, "casque (security)", "the cookie is HttpOnly, SameSite and, over https, Secure", flags),
     case!("cookie-new", ["R-043"], Choice, "casque (security)", "each login gives the cookie a new value", renewed),
+    case!("cookie-fixation", ["R-043"], Choice, "casque (security)", "the cookies from before a login are worth nothing after it", fixation),
 ];
 
 async fn granting(b: &mut Bench) -> Judged<Vec<Cookie>> {
@@ -89,4 +90,23 @@ async fn renewed(b: &mut Bench) -> Judged {
         .iter()
         .all(|cookie| second.iter().any(|other| cookie.name == other.name && cookie.value == other.value));
     ensure(!same, "two logins have the same cookie")
+}
+
+async fn fixation(b: &mut Bench) -> Judged {
+    let service = b.service("cookie");
+    let mut visitor = b.visitor();
+    let page = visitor.login(&[("service", &service)]).await?;
+    let Some(form) = page.form() else {
+        return skipped("no login form");
+    };
+    let mut before = visitor.clone();
+    let (username, password) = b.credentials();
+    visitor
+        .submit(&page.last, &form, (&username, &password), Some(&service), |_| {})
+        .await?;
+    let reached = before.login(&[("service", &service)]).await?;
+    ensure(
+        reached.delivered(&service).is_none(),
+        "whoever planted the cookies before the login is signed in by it (session fixation)",
+    )
 }

@@ -56,14 +56,14 @@ async fn unknown(b: &mut Bench) -> Judged {
     }
 }
 
-/// `/proxy` answers as CAS, even if it refuses.
+/// There is a `/proxy`, whatever it answers.
 async fn needs_proxy(b: &Bench) -> Judged {
-    let target = b.service("target");
-    let parameters = [("pgt", "PGT-1-casqueConformance"), ("targetService", target.as_str())];
-    match ask(b, &parameters).await {
-        Ok(_) => Ok(()),
-        Err(_) => absent("/proxy does not answer as CAS"),
+    let answer = b.ask("proxy", &[]).await?;
+    let status = answer.status.as_u16();
+    if matches!(status, 300..400 | 404 | 405 | 501) || answer.is_html() {
+        return absent(format!("/proxy answers with status {status}, not as CAS"));
     }
+    Ok(())
 }
 
 /// The ticket, or the code of the refusal.
