@@ -226,7 +226,12 @@ fn tls(extra_roots: Option<&PathBuf>) -> Result<ClientConfig, String> {
     let mut roots = RootCertStore::empty();
     roots.add_parsable_certificates(rustls_native_certs::load_native_certs().certs);
     if let Some(file) = extra_roots {
-        let wrong = |reason: String| format!("cannot use the certificates in {}: {reason}", file.display());
+        let wrong = |reason: String| {
+            format!(
+                "cannot use the certificates in {}: {reason}",
+                file.display()
+            )
+        };
         for certificate in CertificateDer::pem_file_iter(file).map_err(|e| wrong(e.to_string()))? {
             let certificate = certificate.map_err(|error| wrong(error.to_string()))?;
             roots
@@ -271,10 +276,7 @@ fn show_request(request: &Request) -> String {
         },
     );
     // Of a form only the names are shown: nobody knows what a server calls its secrets.
-    let is_form = request
-        .headers
-        .iter()
-        .any(|(_, value)| value == FORM_TYPE);
+    let is_form = request.headers.iter().any(|(_, value)| value == FORM_TYPE);
     let body = if request.body.is_empty() {
         String::new()
     } else if is_form {

@@ -5,7 +5,7 @@ use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::path::PathBuf;
 use std::time::Duration;
 
-use casque_proto::{Assertion, Cas1Response, ReadError, ReadOptions, ServiceResponse};
+use casque_proto::{Assertion, ReadError, ReadOptions, ServiceResponse};
 use url::Url;
 
 use crate::agent::{Agent, Answer, Request, Trace, query_of};
@@ -119,7 +119,10 @@ impl Validation {
                 self.endpoint,
                 failure.code().map_or("(no code)", |code| code.as_str())
             )),
-            Err(error) => broken(format!("/{}: the answer is not CAS: {error}", self.endpoint)),
+            Err(error) => broken(format!(
+                "/{}: the answer is not CAS: {error}",
+                self.endpoint
+            )),
         }
     }
 
@@ -132,7 +135,10 @@ impl Validation {
             Ok(ServiceResponse::Success(_)) => {
                 broken(format!("/{}: validation succeeds", self.endpoint))
             }
-            Err(error) => broken(format!("/{}: the answer is not CAS: {error}", self.endpoint)),
+            Err(error) => broken(format!(
+                "/{}: the answer is not CAS: {error}",
+                self.endpoint
+            )),
         }
     }
 
@@ -161,7 +167,10 @@ impl Bench {
         let url = Url::parse(&settings.cas_url)
             .map_err(|error| format!("--cas {}: {error}", settings.cas_url))?;
         if !matches!(url.scheme(), "http" | "https") || url.query().is_some() {
-            return Err(format!("--cas {}: not the base URL of a server", settings.cas_url));
+            return Err(format!(
+                "--cas {}: not the base URL of a server",
+                settings.cas_url
+            ));
         }
         if url.scheme() == "http" && !is_loopback(&url) {
             return Err(format!(
@@ -170,10 +179,14 @@ impl Bench {
             ));
         }
         let words = |error: std::io::Error| format!("cannot listen: {error}");
-        let plain = Listener::start(settings.listen, None).await.map_err(words)?;
+        let plain = Listener::start(settings.listen, None)
+            .await
+            .map_err(words)?;
         let mut names = vec!["localhost".to_owned(), "127.0.0.1".to_owned()];
         if let Some(base) = &settings.callback_url_base {
-            let host = Url::parse(base).ok().and_then(|url| url.host_str().map(ToOwned::to_owned));
+            let host = Url::parse(base)
+                .ok()
+                .and_then(|url| url.host_str().map(ToOwned::to_owned));
             names.push(host.ok_or_else(|| format!("{base} is no URL"))?);
             names.dedup();
         }
@@ -219,7 +232,10 @@ impl Bench {
     }
 
     pub(crate) fn credentials(&self) -> (String, String) {
-        (self.settings.username.clone(), self.settings.password.clone())
+        (
+            self.settings.username.clone(),
+            self.settings.password.clone(),
+        )
     }
 
     pub(crate) fn visitor(&self) -> Visitor {
@@ -253,7 +269,10 @@ impl Bench {
         let (visitor, reached) = self.try_sign_in(&[("service", service)], |_| {}).await?;
         match reached.delivered(service) {
             Some(delivered) => Ok((visitor, delivered)),
-            None => skipped(format!("cannot sign in: after the login form came {}", reached.words())),
+            None => skipped(format!(
+                "cannot sign in: after the login form came {}",
+                reached.words()
+            )),
         }
     }
 
@@ -304,20 +323,20 @@ impl Bench {
         Ok(read(endpoint, answer))
     }
 
-    /// Whether the server has an endpoint: a made-up ticket is answered by a CAS document.
+    /// Whether the server has an endpoint: it is there, and is no page for people.
     pub(crate) async fn has(&mut self, endpoint: &'static str) -> Judged<bool> {
         if let Some(known) = self.endpoints.get(endpoint) {
             return Ok(*known);
         }
         let service = self.service("probe");
         let answer = self
-            .ask(endpoint, &[("service", &service), ("ticket", MADE_UP_TICKET)])
+            .ask(
+                endpoint,
+                &[("service", &service), ("ticket", MADE_UP_TICKET)],
+            )
             .await?;
-        let has = if endpoint == "validate" {
-            Cas1Response::parse(&answer.body, &ReadOptions::default()).is_ok()
-        } else {
-            !answer.is_html() && read(endpoint, answer).response.is_ok()
-        };
+        // Whether it answers rightly is for the cases to say.
+        let has = !answer.is_html() && !is_absent(&answer);
         self.endpoints.insert(endpoint, has);
         Ok(has)
     }
@@ -326,15 +345,12 @@ impl Bench {
         if self.has(endpoint).await? {
             Ok(())
         } else {
-            absent(format!("/{endpoint} does not answer as CAS"))
+            absent(format!("/{endpoint} is not there"))
         }
     }
 
     /// The endpoints of that list that the server has.
-    pub(crate) async fn those(
-        &mut self,
-        endpoints: &[&'static str],
-    ) -> Judged<Vec<&'static str>> {
+    pub(crate) async fn those(&mut self, endpoints: &[&'static str]) -> Judged<Vec<&'static str>> {
         let mut found = Vec::new();
         for endpoint in endpoints {
             if self.has(endpoint).await? {
@@ -342,7 +358,7 @@ impl Bench {
             }
         }
         if found.is_empty() {
-            return absent(format!("/{} does not answer as CAS", endpoints.join(", /")));
+            return absent(format!("/{} is not there", endpoints.join(", /")));
         }
         Ok(found)
     }
@@ -353,7 +369,11 @@ impl Bench {
             return Ok(known);
         }
         let service = self.unregistered();
-        let reached = self.session().await?.login(&[("service", &service)]).await?;
+        let reached = self
+            .session()
+            .await?
+            .login(&[("service", &service)])
+            .await?;
         let open = reached.delivered(&service).is_some();
         self.open_mode = Some(open);
         Ok(open)
@@ -363,13 +383,20 @@ impl Bench {
     pub(crate) async fn granting_cookies(&self, visitor: &Visitor) -> Judged<Vec<Cookie>> {
         let service = self.service("cookies");
         let mut found = Vec::new();
-        let names: Vec<String> = visitor.jar.iter().map(|cookie| cookie.name.clone()).collect();
+        let names: Vec<String> = visitor
+            .jar
+            .iter()
+            .map(|cookie| cookie.name.clone())
+            .collect();
         for name in names {
             let mut without = visitor.clone();
             without.jar = visitor.jar.without(&name);
             let reached = without.login(&[("service", &service)]).await?;
             if reached.delivered(&service).is_none() {
-                let set = visitor.was_set.iter().rfind(|cookie| cookie.name == name && !cookie.ends());
+                let set = visitor
+                    .was_set
+                    .iter()
+                    .rfind(|cookie| cookie.name == name && !cookie.ends());
                 found.extend(set.cloned());
             }
         }
@@ -393,9 +420,18 @@ pub(crate) fn read(endpoint: &'static str, answer: Answer) -> Validation {
     }
 }
 
+/// The status says that there is nothing at this address.
+pub(crate) fn is_absent(answer: &Answer) -> bool {
+    matches!(answer.status.as_u16(), 300..400 | 404 | 405 | 501)
+}
+
 fn is_loopback(url: &Url) -> bool {
     url.host_str().is_some_and(|host| {
-        host == "localhost" || host.trim_matches(['[', ']']).parse().is_ok_and(|ip: IpAddr| ip.is_loopback())
+        host == "localhost"
+            || host
+                .trim_matches(['[', ']'])
+                .parse()
+                .is_ok_and(|ip: IpAddr| ip.is_loopback())
     })
 }
 

@@ -124,10 +124,7 @@ mod tests {
         let read = cookie(
             "TGC=a-b=; Path=/cas; Secure; HttpOnly; samesite=Lax; Expires=Wed, 21 Oct 2015 07:28:00 GMT; Max-Age=5",
         );
-        assert_eq!(
-            (read.name.as_str(), read.value.as_str()),
-            ("TGC", "a-b=")
-        );
+        assert_eq!((read.name.as_str(), read.value.as_str()), ("TGC", "a-b="));
         assert_eq!(read.path.as_deref(), Some("/cas"));
         assert!(read.secure && read.http_only);
         assert_eq!(read.expires.as_deref(), Some("Max-Age=5"));

@@ -47,12 +47,15 @@ impl Form {
     /// What a browser sends when nothing is typed: hidden fields, what is checked, and the first button with a name.
     pub(crate) fn untouched(&self) -> Vec<(String, String)> {
         let mut button = false;
-        let sent = self.fields.iter().filter(|field| match field.kind.as_str() {
-            "checkbox" | "radio" => field.checked,
-            "submit" => !std::mem::replace(&mut button, true),
-            "button" | "reset" | "image" | "file" => false,
-            _ => true,
-        });
+        let sent = self
+            .fields
+            .iter()
+            .filter(|field| match field.kind.as_str() {
+                "checkbox" | "radio" => field.checked,
+                "submit" => !std::mem::replace(&mut button, true),
+                "button" | "reset" | "image" | "file" => false,
+                _ => true,
+            });
         sent.map(|field| (field.name.clone(), field.value.clone()))
             .collect()
     }
@@ -188,9 +191,14 @@ fn tags(html: &str) -> Vec<Tag> {
 }
 
 fn tag(text: &str) -> Option<(Tag, &str)> {
-    let end = text.find(|c: char| c.is_ascii_whitespace() || c == '>' || (c == '/' && !text.starts_with('/')))?;
+    let end = text.find(|c: char| {
+        c.is_ascii_whitespace() || c == '>' || (c == '/' && !text.starts_with('/'))
+    })?;
     let name = text[..end].to_ascii_lowercase();
-    if !name.trim_start_matches('/').starts_with(|c: char| c.is_ascii_alphabetic()) {
+    if !name
+        .trim_start_matches('/')
+        .starts_with(|c: char| c.is_ascii_alphabetic())
+    {
         return None;
     }
     let mut attributes = Vec::new();
@@ -255,21 +263,36 @@ mod tests {
                 ("go", "1")
             ]
         );
-        assert_eq!(form.username_field().map(|field| field.name.as_str()), Some("username"));
+        assert_eq!(
+            form.username_field().map(|field| field.name.as_str()),
+            Some("username")
+        );
         assert!(!form.field("warn").expect("a checkbox").checked);
     }
 
     #[test]
     fn the_field_before_the_password_is_the_name() {
-        let form = login_form("<form><input name=a><input name=b><input type=password name=c></form>");
+        let form =
+            login_form("<form><input name=a><input name=b><input type=password name=c></form>");
         let form = form.expect("a login form");
-        assert_eq!(form.username_field().map(|field| field.name.as_str()), Some("b"));
+        assert_eq!(
+            form.username_field().map(|field| field.name.as_str()),
+            Some("b")
+        );
         assert_eq!(login_form("<form><input name=q></form>"), None);
     }
 
     #[test]
     fn broken_pages_are_no_trouble() {
-        for page in ["<", "<form", "<form action=", "<form action=\"x", "<input =\"\" = >", "<form>&#xffffffff;", "<é>"] {
+        for page in [
+            "<",
+            "<form",
+            "<form action=",
+            "<form action=\"x",
+            "<input =\"\" = >",
+            "<form>&#xffffffff;",
+            "<é>",
+        ] {
             let _ = forms(page);
         }
         assert_eq!(unescape("a&b&amp;&#39;&#xzz;&"), "a&b&'&#xzz;&");

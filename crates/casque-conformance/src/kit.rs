@@ -93,7 +93,11 @@ impl Kit {
             return Err(CannotStart(format!("{}/login: {none}", self.bench.base)));
         }
         let name = self.bench.settings.username.clone();
-        match self.bench.try_sign_in(&[("service", &service)], |_| {}).await {
+        match self
+            .bench
+            .try_sign_in(&[("service", &service)], |_| {})
+            .await
+        {
             Ok((_, reached)) if reached.form().is_some() => Err(CannotStart(format!(
                 "{}: the password of {name} is not taken: after it came {}",
                 self.bench.base,
@@ -106,9 +110,9 @@ impl Kit {
                 self.bench.service_base
             ))),
             Ok(_) => Ok(()),
-            Err(Stop::Skipped(words) | Stop::NotSupported(words) | Stop::Broken(_, words)) => {
-                Err(CannotStart(format!("{}: cannot log in: {words}", self.bench.base)))
-            }
+            Err(Stop::Skipped(words) | Stop::NotSupported(words) | Stop::Broken(_, words)) => Err(
+                CannotStart(format!("{}: cannot log in: {words}", self.bench.base)),
+            ),
         }
     }
 }

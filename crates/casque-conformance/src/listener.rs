@@ -103,11 +103,7 @@ impl Listener {
         let socket = TcpListener::bind(address).await?;
         let address = socket.local_addr()?;
         let arrivals = Arrivals::new();
-        tokio::spawn(accept(
-            socket,
-            tls.map(TlsAcceptor::from),
-            arrivals.clone(),
-        ));
+        tokio::spawn(accept(socket, tls.map(TlsAcceptor::from), arrivals.clone()));
         Ok(Self { address, arrivals })
     }
 }
@@ -162,7 +158,9 @@ async fn answer(
         content_type: content_type
             .map(|value| String::from_utf8_lossy(value.as_bytes()).into_owned())
             .unwrap_or_default(),
-        body: body.map(http_body_util::Collected::to_bytes).unwrap_or_default(),
+        body: body
+            .map(http_body_util::Collected::to_bytes)
+            .unwrap_or_default(),
     });
     let mut response = Response::new(Full::new(Bytes::new()));
     *response.status_mut() = status;

@@ -128,9 +128,19 @@ impl Report {
             let said = finding
                 .exchanges
                 .iter()
-                .map(|exchange| format!("sent: {}\ncame back: {}\n", exchange.sent, exchange.received))
+                .map(|exchange| {
+                    format!(
+                        "sent: {}\ncame back: {}\n",
+                        exchange.sent, exchange.received
+                    )
+                })
                 .collect::<String>();
-            let message = format!("{} [{}, {}]", finding.detail, finding.case.requirements.join(" "), finding.case.source);
+            let message = format!(
+                "{} [{}, {}]",
+                finding.detail,
+                finding.case.requirements.join(" "),
+                finding.case.source
+            );
             let _ = match finding.outcome {
                 Outcome::Pass => writeln!(xml, "/>"),
                 Outcome::Fail => writeln!(

@@ -63,13 +63,19 @@ impl Reached {
     pub(crate) fn words(&self) -> String {
         match &self.left {
             Some(left) if parameter(left, "ticket").is_some() => {
-                format!("a redirect with a ticket to {}", crate::agent::shown(left, 120))
+                format!(
+                    "a redirect with a ticket to {}",
+                    crate::agent::shown(left, 120)
+                )
             }
             Some(left) => format!("a redirect to {}", crate::agent::shown(left, 120)),
             None if self.form().is_some() => {
                 format!("the login form (status {})", self.last.status.as_u16())
             }
-            None => format!("a page without login form (status {})", self.last.status.as_u16()),
+            None => format!(
+                "a page without login form (status {})",
+                self.last.status.as_u16()
+            ),
         }
     }
 }
@@ -221,7 +227,8 @@ fn address_in_page(page: &str, service: &str) -> Option<String> {
     page.match_indices(start)
         .map(|(at, _)| {
             let rest = &page[at..];
-            let end = rest.find(|c: char| c.is_whitespace() || matches!(c, '"' | '\'' | '<' | '>' | ';'));
+            let end =
+                rest.find(|c: char| c.is_whitespace() || matches!(c, '"' | '\'' | '<' | '>' | ';'));
             rest[..end.unwrap_or(rest.len())].to_owned()
         })
         .find(|address| parameter(address, "ticket").is_some())
@@ -235,10 +242,17 @@ mod tests {
     fn a_ticket_is_found_in_an_address_or_a_page() {
         let service = "https://app.example.org/a?x=1";
         assert_eq!(
-            parameter("https://app.example.org/a?x=1&ticket=ST-1#f?ticket=no", "ticket").as_deref(),
+            parameter(
+                "https://app.example.org/a?x=1&ticket=ST-1#f?ticket=no",
+                "ticket"
+            )
+            .as_deref(),
             Some("ST-1")
         );
-        assert_eq!(parameter("https://app.example.org/#?ticket=ST-1", "ticket"), None);
+        assert_eq!(
+            parameter("https://app.example.org/#?ticket=ST-1", "ticket"),
+            None
+        );
         let page = r#"<script>window.location.href="https:\/\/app.example.org\/a?x=1&ticket=ST-2";</script>"#;
         assert_eq!(
             address_in_page(page, service).as_deref(),
@@ -249,6 +263,9 @@ mod tests {
             address_in_page(page, service).and_then(|address| parameter(&address, "ticket")),
             Some("ST-3".to_owned())
         );
-        assert_eq!(address_in_page("<a href='https://app.example.org/a'>", service), None);
+        assert_eq!(
+            address_in_page("<a href='https://app.example.org/a'>", service),
+            None
+        );
     }
 }

@@ -112,7 +112,7 @@ impl Server {
         let state = State {
             origin: base.origin().ascii_serialization(),
             authority: Authority::of(&base),
-            cookies: Cookies::new(base.scheme() == "https"),
+            cookies: Cookies::new(base.scheme() == "https", base.path()),
             head_bytes: config.limits.header_bytes,
             form_limits: FormLimits {
                 bytes: config.limits.body_bytes,

@@ -7,17 +7,62 @@ use crate::case::{Case, case};
 use crate::verdict::{Judged, Level, absent, broken, broken_at, ensure};
 
 pub(crate) const CASES: &[Case] = &[
-    case!("ticket-query", ["R-047"], Must, "§2.2.4", "the query of the service comes back whole, and the ticket with it", query),
-    case!("ticket-fragment", ["R-047", "R-048"], Choice, "casque", "a fragment stays behind the ticket", fragment),
-    case!("ticket-prefix", ["R-213"], Must, "§3.1.1", "a service ticket begins with ST-", prefix),
-    case!("ticket-characters", ["R-214"], Must, "§3.7", "a ticket holds letters, digits and hyphens only", characters),
-    case!("ticket-length", ["R-215"], Should, "§3.1.1", "a ticket has at most 256 characters", length),
-    case!("ticket-random", ["R-216", "R-217"], Must, "§3.1.1", "tickets cannot be guessed from one another", random),
+    case!(
+        "ticket-query",
+        ["R-047"],
+        Must,
+        "§2.2.4",
+        "the query of the service comes back whole, and the ticket with it",
+        query
+    ),
+    case!(
+        "ticket-fragment",
+        ["R-047", "R-048"],
+        Choice,
+        "casque",
+        "a fragment stays behind the ticket",
+        fragment
+    ),
+    case!(
+        "ticket-prefix",
+        ["R-213"],
+        Must,
+        "§3.1.1",
+        "a service ticket begins with ST-",
+        prefix
+    ),
+    case!(
+        "ticket-characters",
+        ["R-214"],
+        Must,
+        "§3.7",
+        "a ticket holds letters, digits and hyphens only",
+        characters
+    ),
+    case!(
+        "ticket-length",
+        ["R-215"],
+        Should,
+        "§3.1.1",
+        "a ticket has at most 256 characters",
+        length
+    ),
+    case!(
+        "ticket-random",
+        ["R-216", "R-217"],
+        Must,
+        "§3.1.1",
+        "tickets cannot be guessed from one another",
+        random
+    ),
 ];
 
 /// Names and values as they are written, the ticket left out.
 fn pairs(address: &str) -> Vec<String> {
-    let query = address.split('#').next().and_then(|text| text.split_once('?'));
+    let query = address
+        .split('#')
+        .next()
+        .and_then(|text| text.split_once('?'));
     let query = query.map_or("", |(_, query)| query);
     query
         .split('&')
@@ -40,12 +85,18 @@ async fn query(b: &mut Bench) -> Judged {
     let service = b.service("query?b=2&a=1&empty=&c=x%20y&d=%C3%A9%26%3D&b=3");
     let location = b.deliver(&service).await?.location;
     if meaning(&location) != meaning(&service) {
-        return broken(format!("{service} became {}", crate::agent::shown(&location, 200)));
+        return broken(format!(
+            "{service} became {}",
+            crate::agent::shown(&location, 200)
+        ));
     }
     if pairs(&location) != pairs(&service) {
         return broken_at(
             Level::Choice,
-            format!("the same parameters, written otherwise: {}", crate::agent::shown(&location, 200)),
+            format!(
+                "the same parameters, written otherwise: {}",
+                crate::agent::shown(&location, 200)
+            ),
         );
     }
     let last = location.rsplit(['&', '?']).next().unwrap_or_default();
@@ -59,12 +110,18 @@ async fn fragment(b: &mut Bench) -> Judged {
     let service = b.service("fragment#/a?b=c");
     let reached = b.session().await?.login(&[("service", &service)]).await?;
     let Some(location) = &reached.left else {
-        return absent(format!("a service with a fragment gets {}", reached.words()));
+        return absent(format!(
+            "a service with a fragment gets {}",
+            reached.words()
+        ));
     };
     let good = location
         .split_once('#')
         .is_some_and(|(before, fragment)| before.contains("?ticket=ST-") && fragment == "/a?b=c");
-    ensure(good, format!("{service} became {}", crate::agent::shown(location, 200)))
+    ensure(
+        good,
+        format!("{service} became {}", crate::agent::shown(location, 200)),
+    )
 }
 
 async fn prefix(b: &mut Bench) -> Judged {

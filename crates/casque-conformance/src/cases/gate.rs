@@ -8,17 +8,62 @@ use crate::verdict::{Judged, broken, ensure, skipped};
 use crate::visitor::{Reached, parameter};
 
 pub(crate) const CASES: &[Case] = &[
-    case!("service-open", ["R-023", "R-299"], Should, "§2.1.1", "only known services get a ticket", open),
-    case!("service-lookalike", ["R-023", "R-235"], Must, "§2.2.1", "an address that only looks like a known service gets no ticket", lookalike),
-    case!("service-gateway", ["R-023", "R-046"], Must, "§2.2.1", "gateway does not lead to an unknown service", gateway),
-    case!("service-escaped", ["R-023"], Choice, "casque (security)", "an unknown service is shown as text, not as HTML", escaped),
-    case!("service-twice", ["R-008"], Choice, "casque", "two different services in one request are refused", twice),
-    case!("service-control", ["R-049"], Choice, "casque", "a service with control characters is refused", control),
+    case!(
+        "service-open",
+        ["R-023", "R-299"],
+        Should,
+        "§2.1.1",
+        "only known services get a ticket",
+        open
+    ),
+    case!(
+        "service-lookalike",
+        ["R-023", "R-235"],
+        Must,
+        "§2.2.1",
+        "an address that only looks like a known service gets no ticket",
+        lookalike
+    ),
+    case!(
+        "service-gateway",
+        ["R-023", "R-046"],
+        Must,
+        "§2.2.1",
+        "gateway does not lead to an unknown service",
+        gateway
+    ),
+    case!(
+        "service-escaped",
+        ["R-023"],
+        Choice,
+        "casque (security)",
+        "an unknown service is shown as text, not as HTML",
+        escaped
+    ),
+    case!(
+        "service-twice",
+        ["R-008"],
+        Choice,
+        "casque",
+        "two different services in one request are refused",
+        twice
+    ),
+    case!(
+        "service-control",
+        ["R-049"],
+        Choice,
+        "casque",
+        "a service with control characters is refused",
+        control
+    ),
 ];
 
 async fn open(b: &mut Bench) -> Judged {
     let open = b.is_open().await?;
-    ensure(!open, "a service that nobody registered gets a ticket: open mode")
+    ensure(
+        !open,
+        "a service that nobody registered gets a ticket: open mode",
+    )
 }
 
 async fn closed(b: &mut Bench) -> Judged {
@@ -32,7 +77,10 @@ async fn closed(b: &mut Bench) -> Judged {
 fn lookalikes(service: &str) -> Vec<String> {
     let host = Url::parse(service).ok();
     let authority = host.as_ref().map_or_else(String::new, |url| {
-        let port = url.port().map(|port| format!(":{port}")).unwrap_or_default();
+        let port = url
+            .port()
+            .map(|port| format!(":{port}"))
+            .unwrap_or_default();
         format!("{}{port}", url.host_str().unwrap_or_default())
     });
     let scheme = host.as_ref().map_or("https", Url::scheme).to_owned();
@@ -72,7 +120,11 @@ async fn lookalike(b: &mut Bench) -> Judged {
             let ticket = parameter(&left, "ticket").is_some();
             return broken(format!(
                 "the service {address} leads {} to {}",
-                if ticket { "with a ticket" } else { "without a ticket" },
+                if ticket {
+                    "with a ticket"
+                } else {
+                    "without a ticket"
+                },
                 crate::agent::shown(&left, 120)
             ));
         }
@@ -83,7 +135,10 @@ async fn lookalike(b: &mut Bench) -> Judged {
 async fn gateway(b: &mut Bench) -> Judged {
     closed(b).await?;
     let service = b.unregistered();
-    let reached = b.visitor().login(&[("service", &service), ("gateway", "true")]).await?;
+    let reached = b
+        .visitor()
+        .login(&[("service", &service), ("gateway", "true")])
+        .await?;
     ensure(
         reached.left.is_none(),
         format!("an unknown service gets {}", reached.words()),
@@ -110,7 +165,10 @@ async fn twice(b: &mut Bench) -> Judged {
     b.deliver(&one).await?;
     let both = [("service", one.as_str()), ("service", other.as_str())];
     let reached = b.session().await?.login(&both).await?;
-    ensure(reached.left.is_none(), format!("two services get {}", reached.words()))
+    ensure(
+        reached.left.is_none(),
+        format!("two services get {}", reached.words()),
+    )
 }
 
 async fn control(b: &mut Bench) -> Judged {
@@ -119,7 +177,11 @@ async fn control(b: &mut Bench) -> Judged {
         let service = b.service(tail);
         let reached = b.session().await?.login(&[("service", &service)]).await?;
         ensure(
-            reached.last.cookies().iter().all(|cookie| cookie.name != "x"),
+            reached
+                .last
+                .cookies()
+                .iter()
+                .all(|cookie| cookie.name != "x"),
             "a line break in the service became a header",
         )?;
         ensure(

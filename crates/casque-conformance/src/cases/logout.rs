@@ -10,20 +10,100 @@ use crate::verdict::{Judged, Level, absent, broken, broken_at, ensure, skipped};
 use crate::visitor::Visitor;
 
 pub(crate) const CASES: &[Case] = &[
-    case!("logout-session", ["R-066"], Must, "§2.3, §3.8.1", "logout ends the session, for a kept cookie too", session),
-    case!("logout-page", ["R-068"], Must, "§2.3.2", "logout without service is a page", page),
-    case!("logout-nobody", ["R-067"], Choice, "casque", "logout without a session is no error", nobody),
-    case!("logout-service", ["R-069"], Must, "§2.3.2", "logout leads to the service that is named", service),
-    case!("logout-unknown-service", ["R-070"], Must, "§2.3.2", "logout does not lead to an unknown service", unknown_service),
-    case!("logout-url", ["R-071"], Must, "§2.3.1", "the parameter url is ignored", url),
-    case!("logout-tickets", ["R-060"], Choice, "casque", "unused tickets end with the session", tickets),
-    case!("slo-message", ["R-075", "R-077", "R-081"], Must, "§2.3.3, appendix C", "logout posts a logout request with the ticket to the service", message),
-    case!("slo-once", ["R-075"], Choice, "casque", "each ticket of the session is told once", once),
-    case!("slo-shape", ["R-077", "R-078", "R-079", "R-080"], Choice, "convention", "the message has the form that every client reads", shape),
-    case!("slo-ignored", ["R-082"], Must, "§2.3.3.1", "logout does not depend on what a service answers", ignored),
+    case!(
+        "logout-session",
+        ["R-066"],
+        Must,
+        "§2.3, §3.8.1",
+        "logout ends the session, for a kept cookie too",
+        session
+    ),
+    case!(
+        "logout-page",
+        ["R-068"],
+        Must,
+        "§2.3.2",
+        "logout without service is a page",
+        page
+    ),
+    case!(
+        "logout-nobody",
+        ["R-067"],
+        Choice,
+        "casque",
+        "logout without a session is no error",
+        nobody
+    ),
+    case!(
+        "logout-service",
+        ["R-069"],
+        Must,
+        "§2.3.2",
+        "logout leads to the service that is named",
+        service
+    ),
+    case!(
+        "logout-unknown-service",
+        ["R-070"],
+        Must,
+        "§2.3.2",
+        "logout does not lead to an unknown service",
+        unknown_service
+    ),
+    case!(
+        "logout-url",
+        ["R-071"],
+        Must,
+        "§2.3.1",
+        "the parameter url is ignored",
+        url
+    ),
+    case!(
+        "logout-tickets",
+        ["R-060"],
+        Choice,
+        "casque",
+        "unused tickets end with the session",
+        tickets
+    ),
+    case!(
+        "slo-message",
+        ["R-075", "R-077", "R-081"],
+        Must,
+        "§2.3.3, appendix C",
+        "logout posts a logout request with the ticket to the service",
+        message
+    ),
+    case!(
+        "slo-once",
+        ["R-075"],
+        Choice,
+        "casque",
+        "each ticket of the session is told once",
+        once
+    ),
+    case!(
+        "slo-shape",
+        ["R-077", "R-078", "R-079", "R-080"],
+        Choice,
+        "convention",
+        "the message has the form that every client reads",
+        shape
+    ),
+    case!(
+        "slo-ignored",
+        ["R-082"],
+        Must,
+        "§2.3.3.1",
+        "logout does not depend on what a service answers",
+        ignored
+    ),
 ];
 
-async fn log_out(visitor: &mut Visitor, parameters: &[(&str, &str)]) -> Judged<crate::visitor::Reached> {
+async fn log_out(
+    visitor: &mut Visitor,
+    parameters: &[(&str, &str)],
+) -> Judged<crate::visitor::Reached> {
     let reached = visitor.visit("logout", parameters).await?;
     Ok(reached)
 }
@@ -88,7 +168,9 @@ async fn unknown_service(b: &mut Bench) -> Judged {
     let unknown = b.unregistered();
     let (mut visitor, _) = b.sign_in(&b.service("logout")).await?;
     let reached = log_out(&mut visitor, &[("service", &unknown)]).await?;
-    let led_there = reached.left.as_deref().is_some_and(|left| left.contains("casque-conformance.invalid") || left.starts_with(&unknown));
+    let led_there = reached.left.as_deref().is_some_and(|left| {
+        left.contains("casque-conformance.invalid") || left.starts_with(&unknown)
+    });
     match (led_there, open) {
         (false, _) => Ok(()),
         (true, true) => broken_at(Level::Should, "any service is redirected to (open mode)"),
@@ -102,7 +184,10 @@ async fn url(b: &mut Bench) -> Judged {
         let reached = log_out(&mut visitor, &[("url", &target)]).await?;
         ensure(
             reached.left.is_none(),
-            format!("url={target} leads to {}", reached.left.clone().unwrap_or_default()),
+            format!(
+                "url={target} leads to {}",
+                reached.left.clone().unwrap_or_default()
+            ),
         )?;
     }
     Ok(())
@@ -137,7 +222,10 @@ async fn told(b: &mut Bench, names: &[&str]) -> Judged<(Vec<String>, Vec<Vec<Arr
     }
     let reached = log_out(&mut visitor, &[]).await?;
     if reached.last.status.is_server_error() {
-        return broken(format!("logout is answered with status {}", reached.last.status.as_u16()));
+        return broken(format!(
+            "logout is answered with status {}",
+            reached.last.status.as_u16()
+        ));
     }
     let mut messages = Vec::new();
     for name in names {
@@ -171,7 +259,10 @@ async fn message(b: &mut Bench) -> Judged {
         let Some(arrival) = arrivals.first() else {
             return broken("one of two services of the session got no message");
         };
-        ensure(arrival.method == Method::POST, format!("the message came by {}", arrival.method))?;
+        ensure(
+            arrival.method == Method::POST,
+            format!("the message came by {}", arrival.method),
+        )?;
         ensure(
             named(arrival)?.contains(ticket),
             "SessionIndex is not the ticket that the service validated",
@@ -184,7 +275,11 @@ async fn once(b: &mut Bench) -> Judged {
     let (tickets, _) = told(b, &["slo-once", "slo-once"]).await?;
     let path = b.service_path("slo-once");
     // One more than there may be, so that a second message of one ticket has its time to come.
-    let arrivals = b.plain.arrivals.wait(&path, tickets.len() + 1, b.settings.patience).await;
+    let arrivals = b
+        .plain
+        .arrivals
+        .wait(&path, tickets.len() + 1, b.settings.patience)
+        .await;
     let mut all = Vec::new();
     for arrival in &arrivals {
         all.extend(named(arrival)?);
@@ -206,18 +301,33 @@ async fn shape(b: &mut Bench) -> Judged {
         said.starts_with("application/x-www-form-urlencoded"),
         format!("the content type is {said:?}"),
     )?;
-    ensure(arrival.body.starts_with(b"logoutRequest="), "the body does not begin with logoutRequest=")?;
-    let fields: Vec<(String, String)> = url::form_urlencoded::parse(&arrival.body).into_owned().collect();
-    ensure(fields.len() == 1, format!("the body has {} parameters", fields.len()))?;
+    ensure(
+        arrival.body.starts_with(b"logoutRequest="),
+        "the body does not begin with logoutRequest=",
+    )?;
+    let fields: Vec<(String, String)> = url::form_urlencoded::parse(&arrival.body)
+        .into_owned()
+        .collect();
+    ensure(
+        fields.len() == 1,
+        format!("the body has {} parameters", fields.len()),
+    )?;
     let xml = &fields[0].1;
-    ensure(xml.contains("<samlp:SessionIndex>"), "no literal <samlp:SessionIndex>")?;
-    let index = xml.split_once("<samlp:SessionIndex>").and_then(|(_, rest)| rest.split_once('<'));
+    ensure(
+        xml.contains("<samlp:SessionIndex>"),
+        "no literal <samlp:SessionIndex>",
+    )?;
+    let index = xml
+        .split_once("<samlp:SessionIndex>")
+        .and_then(|(_, rest)| rest.split_once('<'));
     ensure(
         index.is_some_and(|(index, _)| index.trim() == index),
         "blanks round the ticket in SessionIndex",
     )?;
     ensure(!xml.contains('\n'), "the document has several lines")?;
-    let instant = xml.split_once("IssueInstant=\"").and_then(|(_, rest)| rest.split_once('"'));
+    let instant = xml
+        .split_once("IssueInstant=\"")
+        .and_then(|(_, rest)| rest.split_once('"'));
     let instant = instant.map_or("", |(instant, _)| instant);
     ensure(
         instant.len() == 20 && instant.ends_with('Z') && instant.contains('T'),

@@ -11,12 +11,54 @@ use crate::visitor::{leads_to, parameter};
 use url::Url;
 
 pub(crate) const CASES: &[Case] = &[
-    case!("login-method-post", ["R-035", "R-051"], Must, "§2.1.1", "method=POST sends the ticket by a form", method_post),
-    case!("login-method-header", ["R-035", "R-052"], Must, "§2.1.1", "method=HEADER sends service and ticket as headers", method_header),
-    case!("login-warn", ["R-029", "R-044"], Must, "§2.2.1", "after a login with warn, single sign-on is not transparent", warn),
-    case!("remember-me-box", ["R-061"], Must, "§4.1.1", "the box for remember-me is not ticked beforehand", remember_box),
-    case!("remember-me", ["R-062", "R-063"], Must, "§4.1.3, §4.1.5", "a remembered login has a lasting cookie and is told to services", remember),
-    case!("login-target", ["R-019", "R-050"], Choice, "convention (SAML 1.1)", "TARGET is answered with SAMLart", target),
+    case!(
+        "login-method-post",
+        ["R-035", "R-051"],
+        Must,
+        "§2.1.1",
+        "method=POST sends the ticket by a form",
+        method_post
+    ),
+    case!(
+        "login-method-header",
+        ["R-035", "R-052"],
+        Must,
+        "§2.1.1",
+        "method=HEADER sends service and ticket as headers",
+        method_header
+    ),
+    case!(
+        "login-warn",
+        ["R-029", "R-044"],
+        Must,
+        "§2.2.1",
+        "after a login with warn, single sign-on is not transparent",
+        warn
+    ),
+    case!(
+        "remember-me-box",
+        ["R-061"],
+        Must,
+        "§4.1.1",
+        "the box for remember-me is not ticked beforehand",
+        remember_box
+    ),
+    case!(
+        "remember-me",
+        ["R-062", "R-063"],
+        Must,
+        "§4.1.3, §4.1.5",
+        "a remembered login has a lasting cookie and is told to services",
+        remember
+    ),
+    case!(
+        "login-target",
+        ["R-019", "R-050"],
+        Choice,
+        "convention (SAML 1.1)",
+        "TARGET is answered with SAMLart",
+        target
+    ),
 ];
 
 async fn method_post(b: &mut Bench) -> Judged {
@@ -32,7 +74,9 @@ async fn method_post(b: &mut Bench) -> Judged {
         return broken(format!("no form with a ticket, but {}", reached.words()));
     };
     ensure(
-        form.method.as_deref().is_some_and(|method| method.eq_ignore_ascii_case("post")),
+        form.method
+            .as_deref()
+            .is_some_and(|method| method.eq_ignore_ascii_case("post")),
         "the form is not posted",
     )?;
     let action = form.action.clone().unwrap_or_default();
@@ -40,7 +84,10 @@ async fn method_post(b: &mut Bench) -> Judged {
         Url::parse(&action).is_ok_and(|action| leads_to(&action, &service)),
         format!("the form is posted to {action}"),
     )?;
-    let ticket = form.field("ticket").map(|field| field.value.clone()).unwrap_or_default();
+    let ticket = form
+        .field("ticket")
+        .map(|field| field.value.clone())
+        .unwrap_or_default();
     accepted(b, &service, &ticket).await
 }
 
@@ -73,7 +120,9 @@ async fn method_header(b: &mut Bench) -> Judged {
 async fn warn(b: &mut Bench) -> Judged {
     let service = b.service("warn");
     let page = b.visitor().login(&[("service", &service)]).await?;
-    let Some(form) = page.form() else { return skipped("no login form") };
+    let Some(form) = page.form() else {
+        return skipped("no login form");
+    };
     let Some(field) = form.field("warn").filter(|field| field.kind == "checkbox") else {
         return absent("the form has no box warn (§2.1.3: may)");
     };
@@ -97,7 +146,13 @@ async fn warn(b: &mut Bench) -> Judged {
 }
 
 fn remember_name(form: &html::Form) -> Option<&html::Field> {
-    let known = ["rememberMe", "rememberme", "remember_me", "remember", "stayconnected"];
+    let known = [
+        "rememberMe",
+        "rememberme",
+        "remember_me",
+        "remember",
+        "stayconnected",
+    ];
     form.fields
         .iter()
         .find(|field| field.kind == "checkbox" && known.contains(&field.name.as_str()))
@@ -105,7 +160,9 @@ fn remember_name(form: &html::Form) -> Option<&html::Field> {
 
 async fn remember_box(b: &mut Bench) -> Judged {
     let page = b.visitor().login(&[]).await?;
-    let Some(form) = page.form() else { return skipped("no login form") };
+    let Some(form) = page.form() else {
+        return skipped("no login form");
+    };
     match remember_name(&form) {
         None => absent("the form has no box for remember-me"),
         Some(field) => ensure(!field.checked, format!("{} is ticked", field.name)),
@@ -115,7 +172,9 @@ async fn remember_box(b: &mut Bench) -> Judged {
 async fn remember(b: &mut Bench) -> Judged {
     let service = b.service("remember");
     let page = b.visitor().login(&[("service", &service)]).await?;
-    let Some(form) = page.form() else { return skipped("no login form") };
+    let Some(form) = page.form() else {
+        return skipped("no login form");
+    };
     let Some(field) = remember_name(&form) else {
         return absent("the form has no box for remember-me");
     };
@@ -152,7 +211,10 @@ async fn target(b: &mut Bench) -> Judged {
     let service = b.service("target");
     b.deliver(&service).await?;
     let reached = b.session().await?.login(&[("TARGET", &service)]).await?;
-    let artifact = reached.left.as_deref().and_then(|left| parameter(left, "SAMLart"));
+    let artifact = reached
+        .left
+        .as_deref()
+        .and_then(|left| parameter(left, "SAMLart"));
     match (&reached.left, artifact) {
         (_, Some(_)) => Ok(()),
         (Some(_), None) => broken(format!("no SAMLart, but {}", reached.words())),

@@ -10,12 +10,54 @@ use crate::case::{Case, case};
 use crate::verdict::{Judged, absent, broken, ensure, skipped};
 
 pub(crate) const CASES: &[Case] = &[
-    case!("saml-success", ["R-243"], Must, "§4.2.5", "a good ticket names the user in a SAML 1.1 response", success),
-    case!("saml-failure", ["R-240", "R-247"], Must, "§4.2.5", "a bad ticket gets a SAML response without assertion", failure),
-    case!("saml-replay", ["R-241"], Must, "§3.1.1", "a ticket is good once at /samlValidate", replay),
-    case!("saml-other-target", ["R-241"], Must, "§4.2.1", "a ticket is good for its TARGET only", other_target),
-    case!("saml-plain-attributes", ["R-242"], Must, "§4.2.1", "no attributes are told to a site without TLS", plain_attributes),
-    case!("saml-get", ["R-009"], Must, "§4.2.2", "a GET is no request", get),
+    case!(
+        "saml-success",
+        ["R-243"],
+        Must,
+        "§4.2.5",
+        "a good ticket names the user in a SAML 1.1 response",
+        success
+    ),
+    case!(
+        "saml-failure",
+        ["R-240", "R-247"],
+        Must,
+        "§4.2.5",
+        "a bad ticket gets a SAML response without assertion",
+        failure
+    ),
+    case!(
+        "saml-replay",
+        ["R-241"],
+        Must,
+        "§3.1.1",
+        "a ticket is good once at /samlValidate",
+        replay
+    ),
+    case!(
+        "saml-other-target",
+        ["R-241"],
+        Must,
+        "§4.2.1",
+        "a ticket is good for its TARGET only",
+        other_target
+    ),
+    case!(
+        "saml-plain-attributes",
+        ["R-242"],
+        Must,
+        "§4.2.1",
+        "no attributes are told to a site without TLS",
+        plain_attributes
+    ),
+    case!(
+        "saml-get",
+        ["R-009"],
+        Must,
+        "§4.2.2",
+        "a GET is no request",
+        get
+    ),
 ];
 
 async fn post(b: &Bench, target: &str, ticket: &str) -> Judged<Answer> {
@@ -32,7 +74,10 @@ async fn post(b: &Bench, target: &str, ticket: &str) -> Judged<Answer> {
     Ok(b.agent.send(request, None).await?)
 }
 
-#[expect(clippy::disallowed_methods, reason = "the kit judges servers by the time of this machine")]
+#[expect(
+    clippy::disallowed_methods,
+    reason = "the kit judges servers by the time of this machine"
+)]
 fn stamp() -> SamlStamp {
     SamlStamp::new(std::time::SystemTime::now(), &mut |bytes| {
         // Only to be unique: without randomness the same bytes do.
@@ -56,10 +101,16 @@ fn read(target: &str, answer: &Answer) -> Judged<SamlResponse> {
 async fn needs(b: &Bench) -> Judged {
     let target = b.service("saml");
     let answer = post(b, &target, MADE_UP_TICKET).await?;
-    if answer.text().contains("urn:oasis:names:tc:SAML:1.0:protocol") {
+    if answer
+        .text()
+        .contains("urn:oasis:names:tc:SAML:1.0:protocol")
+    {
         Ok(())
     } else {
-        absent(format!("/samlValidate answers status {} without SAML", answer.status.as_u16()))
+        absent(format!(
+            "/samlValidate answers status {} without SAML",
+            answer.status.as_u16()
+        ))
     }
 }
 
@@ -118,9 +169,15 @@ async fn plain_attributes(b: &mut Bench) -> Judged {
                 .attributes()
                 .iter()
                 .map(|(name, _)| name)
-                .filter(|name| !STANDARD_ATTRIBUTES.contains(name) && *name != "samlAuthenticationStatementAuthMethod")
+                .filter(|name| {
+                    !STANDARD_ATTRIBUTES.contains(name)
+                        && *name != "samlAuthenticationStatementAuthMethod"
+                })
                 .collect();
-            ensure(told.is_empty(), format!("told over plain http: {}", told.join(", ")))
+            ensure(
+                told.is_empty(),
+                format!("told over plain http: {}", told.join(", ")),
+            )
         }
         SamlResponse::Failure(_) => Ok(()),
     }
@@ -130,7 +187,16 @@ async fn get(b: &mut Bench) -> Judged {
     needs(b).await?;
     let target = b.service("saml");
     let ticket = b.ticket(&target).await?;
-    let answer = b.ask("samlValidate", &[("TARGET", &target), ("ticket", &ticket), ("SAMLart", &ticket)]).await?;
+    let answer = b
+        .ask(
+            "samlValidate",
+            &[
+                ("TARGET", &target),
+                ("ticket", &ticket),
+                ("SAMLart", &ticket),
+            ],
+        )
+        .await?;
     ensure(
         !answer.text().contains("NameIdentifier"),
         "a GET is answered with an assertion",

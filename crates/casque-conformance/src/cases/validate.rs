@@ -10,29 +10,190 @@ use crate::case::{Case, case};
 use crate::verdict::{Judged, Level, broken, broken_at, ensure, skipped};
 
 pub(crate) const CASES: &[Case] = &[
-    case!("validate-success", ["R-099", "R-116"], Must, "§2.5, §2.6, §2.8, §2.9", "a good ticket names the user", success),
-    case!("validate-cas1", ["R-110"], Must, "§2.4.2", "/validate answers a good ticket with yes", cas1_success),
-    case!("validate-cas1-no", ["R-111"], Must, "§2.4.2", "/validate answers a bad ticket with no", cas1_failure),
-    case!("validate-missing", ["R-182"], Must, "§2.5.3", "a missing parameter is INVALID_REQUEST", missing),
-    case!("validate-blank", ["R-005", "R-182"], Choice, "casque", "an empty parameter is INVALID_REQUEST too", blank),
-    case!("validate-case", ["R-002"], Must, "§2.5.1", "names of parameters are case-sensitive", parameter_case),
-    case!("validate-unknown", ["R-184"], Must, "§2.5.3", "an unknown ticket is refused as such", unknown),
-    case!("validate-malformed", ["R-183"], Must, "§2.5.3", "what is no ticket at all is refused", malformed),
-    case!("validate-kind", ["R-100"], Must, "§2.5.3", "a ticket of another kind is refused", kind),
-    case!("validate-replay", ["R-222"], Must, "§3.1.1", "a ticket is good once", replay),
-    case!("validate-other-service", ["R-185"], Must, "§2.5.3", "a ticket of another service is INVALID_SERVICE", other_service),
-    case!("validate-spent", ["R-095", "R-222"], Must, "§2.5.3, §3.1.1", "a ticket that was tried for another service is spent", spent),
-    case!("validate-service-differs", ["R-226", "R-227"], Must, "§3.1.1", "a ticket is good for the service it was made for only", differs),
-    case!("validate-renew", ["R-101"], Must, "§2.5.1, §2.5.3", "renew refuses a ticket from single sign-on", renew),
-    case!("validate-renew-new", ["R-101"], Must, "§2.5.1", "renew takes a ticket from a new login", renew_new),
-    case!("validate-renew-cas1", ["R-101"], Must, "§2.4.1", "/validate with renew refuses a ticket from single sign-on", renew_cas1),
-    case!("validate-renew-false", ["R-006"], Choice, "casque", "renew=false is not renew", renew_false),
-    case!("validate-race", ["R-096"], Must, "§3.1.1", "of many validations at once, one succeeds", race),
-    case!("validate-method", ["R-009"], Choice, "casque", "POST is not allowed, and spends nothing", method),
-    case!("validate-head", ["R-009"], Choice, "casque", "HEAD spends no ticket", head),
-    case!("validate-twice", ["R-008"], Choice, "casque", "a parameter given twice is INVALID_REQUEST", twice),
-    case!("validate-expired", ["R-221"], Must, "§3.1.1", "an expired ticket is refused", expired),
-    case!("validate-proxies", ["R-099"], Must, "§2.6", "/proxyValidate takes a service ticket, and names no proxies", no_proxies),
+    case!(
+        "validate-success",
+        ["R-099", "R-116"],
+        Must,
+        "§2.5, §2.6, §2.8, §2.9",
+        "a good ticket names the user",
+        success
+    ),
+    case!(
+        "validate-cas1",
+        ["R-110"],
+        Must,
+        "§2.4.2",
+        "/validate answers a good ticket with yes",
+        cas1_success
+    ),
+    case!(
+        "validate-cas1-no",
+        ["R-111"],
+        Must,
+        "§2.4.2",
+        "/validate answers a bad ticket with no",
+        cas1_failure
+    ),
+    case!(
+        "validate-missing",
+        ["R-182"],
+        Must,
+        "§2.5.3",
+        "a missing parameter is INVALID_REQUEST",
+        missing
+    ),
+    case!(
+        "validate-blank",
+        ["R-005", "R-182"],
+        Choice,
+        "casque",
+        "an empty parameter is INVALID_REQUEST too",
+        blank
+    ),
+    case!(
+        "validate-case",
+        ["R-002"],
+        Must,
+        "§2.5.1",
+        "names of parameters are case-sensitive",
+        parameter_case
+    ),
+    case!(
+        "validate-unknown",
+        ["R-184"],
+        Must,
+        "§2.5.3",
+        "an unknown ticket is refused as such",
+        unknown
+    ),
+    case!(
+        "validate-malformed",
+        ["R-183"],
+        Must,
+        "§2.5.3",
+        "what is no ticket at all is refused",
+        malformed
+    ),
+    case!(
+        "validate-kind",
+        ["R-100"],
+        Must,
+        "§2.5.3",
+        "a ticket of another kind is refused",
+        kind
+    ),
+    case!(
+        "validate-replay",
+        ["R-222"],
+        Must,
+        "§3.1.1",
+        "a ticket is good once",
+        replay
+    ),
+    case!(
+        "validate-other-service",
+        ["R-185"],
+        Must,
+        "§2.5.3",
+        "a ticket of another service is INVALID_SERVICE",
+        other_service
+    ),
+    case!(
+        "validate-spent",
+        ["R-095", "R-222"],
+        Must,
+        "§2.5.3, §3.1.1",
+        "a ticket that was tried for another service is spent",
+        spent
+    ),
+    case!(
+        "validate-service-differs",
+        ["R-226", "R-227"],
+        Must,
+        "§3.1.1",
+        "a ticket is good for the service it was made for only",
+        differs
+    ),
+    case!(
+        "validate-renew",
+        ["R-101"],
+        Must,
+        "§2.5.1, §2.5.3",
+        "renew refuses a ticket from single sign-on",
+        renew
+    ),
+    case!(
+        "validate-renew-new",
+        ["R-101"],
+        Must,
+        "§2.5.1",
+        "renew takes a ticket from a new login",
+        renew_new
+    ),
+    case!(
+        "validate-renew-cas1",
+        ["R-101"],
+        Must,
+        "§2.4.1",
+        "/validate with renew refuses a ticket from single sign-on",
+        renew_cas1
+    ),
+    case!(
+        "validate-renew-false",
+        ["R-006"],
+        Choice,
+        "casque",
+        "renew=false is not renew",
+        renew_false
+    ),
+    case!(
+        "validate-race",
+        ["R-096"],
+        Must,
+        "§3.1.1",
+        "of many validations at once, one succeeds",
+        race
+    ),
+    case!(
+        "validate-method",
+        ["R-009"],
+        Choice,
+        "casque",
+        "POST is not allowed, and spends nothing",
+        method
+    ),
+    case!(
+        "validate-head",
+        ["R-009"],
+        Choice,
+        "casque",
+        "HEAD spends no ticket",
+        head
+    ),
+    case!(
+        "validate-twice",
+        ["R-008"],
+        Choice,
+        "casque",
+        "a parameter given twice is INVALID_REQUEST",
+        twice
+    ),
+    case!(
+        "validate-expired",
+        ["R-221"],
+        Must,
+        "§3.1.1",
+        "an expired ticket is refused",
+        expired
+    ),
+    case!(
+        "validate-proxies",
+        ["R-099"],
+        Must,
+        "§2.6",
+        "/proxyValidate takes a service ticket, and names no proxies",
+        no_proxies
+    ),
 ];
 
 async fn success(b: &mut Bench) -> Judged {
@@ -80,7 +241,11 @@ async fn cas1_failure(b: &mut Bench) -> Judged {
     let ticket = b.ticket(&service).await?;
     let good = [("service", service.as_str()), ("ticket", ticket.as_str())];
     ask_cas1(b, &good).await?;
-    for parameters in [&good[..], &[("service", &service), ("ticket", MADE_UP_TICKET)], &[]] {
+    for parameters in [
+        &good[..],
+        &[("service", &service), ("ticket", MADE_UP_TICKET)],
+        &[],
+    ] {
         match ask_cas1(b, parameters).await? {
             Cas1Response::Failure => {}
             Cas1Response::Success { .. } => return broken("a bad ticket is answered with yes"),
@@ -97,7 +262,9 @@ async fn missing(b: &mut Bench) -> Judged {
             &[("service", service.as_str())],
             &[("ticket", MADE_UP_TICKET)],
         ] {
-            b.validate(endpoint, parameters).await?.refused_with(&["INVALID_REQUEST"])?;
+            b.validate(endpoint, parameters)
+                .await?
+                .refused_with(&["INVALID_REQUEST"])?;
         }
     }
     Ok(())
@@ -110,7 +277,9 @@ async fn blank(b: &mut Bench) -> Judged {
             [("service", service.as_str()), ("ticket", "")],
             [("service", ""), ("ticket", MADE_UP_TICKET)],
         ] {
-            b.validate(endpoint, &parameters).await?.refused_with(&["INVALID_REQUEST"])?;
+            b.validate(endpoint, &parameters)
+                .await?
+                .refused_with(&["INVALID_REQUEST"])?;
         }
     }
     Ok(())
@@ -136,9 +305,12 @@ const NOT_GOOD: &[&str] = &["INVALID_TICKET", "INVALID_TICKET_SPEC"];
 async fn unknown(b: &mut Bench) -> Judged {
     let service = b.service("unknown");
     for endpoint in b.those(&VALIDATORS).await? {
-        b.validate(endpoint, &[("service", &service), ("ticket", MADE_UP_TICKET)])
-            .await?
-            .refused_with(NOT_GOOD)?;
+        b.validate(
+            endpoint,
+            &[("service", &service), ("ticket", MADE_UP_TICKET)],
+        )
+        .await?
+        .refused_with(NOT_GOOD)?;
     }
     Ok(())
 }
@@ -147,7 +319,14 @@ async fn malformed(b: &mut Bench) -> Judged {
     let service = b.service("unknown");
     let long = format!("ST-{}", "a".repeat(2000));
     for endpoint in b.those(&VALIDATORS).await? {
-        for ticket in ["nonsense", "ST-", "ST-1-<x>&'\"", "ST-1-é", "ST-1-\u{0}", &long] {
+        for ticket in [
+            "nonsense",
+            "ST-",
+            "ST-1-<x>&'\"",
+            "ST-1-é",
+            "ST-1-\u{0}",
+            &long,
+        ] {
             b.validate(endpoint, &[("service", &service), ("ticket", ticket)])
                 .await?
                 .refused_with(NOT_GOOD)?;
@@ -176,7 +355,9 @@ async fn replay(b: &mut Bench) -> Judged {
         let parameters = [("service", service.as_str()), ("ticket", ticket.as_str())];
         b.validate(first, &parameters).await?.success()?;
         for second in b.those(&VALIDATORS).await? {
-            b.validate(second, &parameters).await?.refused_with(NOT_GOOD)?;
+            b.validate(second, &parameters)
+                .await?
+                .refused_with(NOT_GOOD)?;
         }
     }
     Ok(())
@@ -197,11 +378,15 @@ async fn spent(b: &mut Bench) -> Judged {
     let (service, other) = (b.service("mine"), b.service("yours"));
     for endpoint in b.those(&VALIDATORS).await? {
         let ticket = b.ticket(&service).await?;
-        b.validate(endpoint, &[("service", &other), ("ticket", &ticket)]).await?.refused()?;
+        b.validate(endpoint, &[("service", &other), ("ticket", &ticket)])
+            .await?
+            .refused()?;
         let again = [("service", service.as_str()), ("ticket", ticket.as_str())];
         let second = b.validate(endpoint, &again).await?;
         if second.refused().is_err() {
-            return broken(format!("/{endpoint}: after the failed attempt the ticket is still good"));
+            return broken(format!(
+                "/{endpoint}: after the failed attempt the ticket is still good"
+            ));
         }
     }
     Ok(())
@@ -244,7 +429,10 @@ async fn renew(b: &mut Bench) -> Judged {
         let (mut visitor, _) = b.sign_in(&b.service("login")).await?;
         let reached = visitor.login(&[("service", &service)]).await?;
         let Some(delivered) = reached.delivered(&service) else {
-            return skipped(format!("no ticket from single sign-on, but {}", reached.words()));
+            return skipped(format!(
+                "no ticket from single sign-on, but {}",
+                reached.words()
+            ));
         };
         let parameters = [
             ("service", service.as_str()),
@@ -252,7 +440,9 @@ async fn renew(b: &mut Bench) -> Judged {
             ("renew", "true"),
         ];
         // The specification of the code names this case: §2.5.3, INVALID_TICKET.
-        b.validate(endpoint, &parameters).await?.refused_with(NOT_GOOD)?;
+        b.validate(endpoint, &parameters)
+            .await?
+            .refused_with(NOT_GOOD)?;
     }
     Ok(())
 }
@@ -263,7 +453,10 @@ async fn renew_new(b: &mut Bench) -> Judged {
         let parameters = [("service", service.as_str()), ("renew", "true")];
         let (_, reached) = b.try_sign_in(&parameters, |_| {}).await?;
         let Some(delivered) = reached.delivered(&service) else {
-            return broken(format!("after a login with renew=true came {}", reached.words()));
+            return broken(format!(
+                "after a login with renew=true came {}",
+                reached.words()
+            ));
         };
         let parameters = [
             ("service", service.as_str()),
@@ -281,7 +474,10 @@ async fn renew_cas1(b: &mut Bench) -> Judged {
     let (mut visitor, _) = b.sign_in(&b.service("login")).await?;
     let reached = visitor.login(&[("service", &service)]).await?;
     let Some(delivered) = reached.delivered(&service) else {
-        return skipped(format!("no ticket from single sign-on, but {}", reached.words()));
+        return skipped(format!(
+            "no ticket from single sign-on, but {}",
+            reached.words()
+        ));
     };
     let parameters = [
         ("service", service.as_str()),
@@ -299,7 +495,11 @@ async fn renew_false(b: &mut Bench) -> Judged {
     let endpoint = b.those(&VALIDATORS).await?[0];
     b.deliver(&b.service("session")).await?;
     let ticket = b.ticket(&service).await?;
-    let parameters = [("service", service.as_str()), ("ticket", &ticket), ("renew", "false")];
+    let parameters = [
+        ("service", service.as_str()),
+        ("ticket", &ticket),
+        ("renew", "false"),
+    ];
     if b.validate(endpoint, &parameters).await?.refused().is_ok() {
         return broken("renew=false counts as set, which the specification's words allow");
     }
@@ -320,7 +520,10 @@ async fn race(b: &mut Bench) -> Judged {
                 won += 1;
             }
         }
-        ensure(won <= 1, format!("{won} of 16 validations of one ticket succeed"))?;
+        ensure(
+            won <= 1,
+            format!("{won} of 16 validations of one ticket succeed"),
+        )?;
         ensure(won == 1, "none of 16 validations of a good ticket succeeds")?;
     }
     Ok(())
@@ -357,12 +560,24 @@ async fn twice(b: &mut Bench) -> Judged {
     let endpoint = b.those(&VALIDATORS).await?[0];
     let ticket = b.ticket(&service).await?;
     for parameters in [
-        [("service", service.as_str()), ("service", &other), ("ticket", &ticket)],
-        [("service", &service), ("ticket", MADE_UP_TICKET), ("ticket", &ticket)],
+        [
+            ("service", service.as_str()),
+            ("service", &other),
+            ("ticket", &ticket),
+        ],
+        [
+            ("service", &service),
+            ("ticket", MADE_UP_TICKET),
+            ("ticket", &ticket),
+        ],
     ] {
-        b.validate(endpoint, &parameters).await?.refused_with(&["INVALID_REQUEST"])?;
+        b.validate(endpoint, &parameters)
+            .await?
+            .refused_with(&["INVALID_REQUEST"])?;
     }
-    b.validate(endpoint, &[("service", &service), ("ticket", &ticket)]).await?.success()?;
+    b.validate(endpoint, &[("service", &service), ("ticket", &ticket)])
+        .await?
+        .success()?;
     Ok(())
 }
 
@@ -383,13 +598,17 @@ async fn no_proxies(b: &mut Bench) -> Judged {
     let service = b.service("proxies");
     for endpoint in b.those(&["proxyValidate", "p3/proxyValidate"]).await? {
         let ticket = b.ticket(&service).await?;
-        let answer = b.ask(endpoint, &[("service", &service), ("ticket", &ticket)]).await?;
+        let answer = b
+            .ask(endpoint, &[("service", &service), ("ticket", &ticket)])
+            .await?;
         let text = answer.text();
         read(endpoint, answer).success()?;
         if text.contains("<cas:proxies") {
             return broken_at(
                 Level::Choice,
-                format!("/{endpoint}: an empty proxies for a service ticket (the schema wants at least one proxy in it)"),
+                format!(
+                    "/{endpoint}: an empty proxies for a service ticket (the schema wants at least one proxy in it)"
+                ),
             );
         }
     }

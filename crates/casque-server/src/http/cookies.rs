@@ -14,6 +14,8 @@ const MAX_PAIRS: usize = 150;
 #[derive(Debug, Clone)]
 pub(crate) struct Cookies {
     secure: bool,
+    /// Over plain http: the server's own, as narrow as it can be. `__Host-` demands `/`.
+    path: String,
 }
 
 /// A cookie that the server sets.
@@ -38,8 +40,16 @@ impl Cookie {
 }
 
 impl Cookies {
-    pub(crate) fn new(secure: bool) -> Self {
-        Self { secure }
+    /// `path` is that of the server's base URL.
+    pub(crate) fn new(secure: bool, path: &str) -> Self {
+        let path = if secure { "" } else { path };
+        Self {
+            secure,
+            path: match path.trim_end_matches('/') {
+                "" => "/".to_owned(),
+                path => path.to_owned(),
+            },
+        }
     }
 
     /// Whether browsers reach this server by https.
@@ -86,7 +96,10 @@ impl Cookies {
         let age = max_age
             .map(|seconds| format!("; Max-Age={seconds}"))
             .unwrap_or_default();
-        let text = format!("{name}={value}; Path=/{secure}; HttpOnly; SameSite=Lax{age}");
+        let text = format!(
+            "{name}={value}; Path={}{secure}; HttpOnly; SameSite=Lax{age}",
+            self.path
+        );
         let mut header =
             HeaderValue::try_from(text).expect("cookie values are drawn from base62 and dashes");
         header.set_sensitive(true);
@@ -111,7 +124,7 @@ mod tests {
 
     #[test]
     fn two_of_ours_are_none() {
-        let cookies = Cookies::new(true);
+        let cookies = Cookies::new(true, "/cas");
         assert_eq!(
             cookies.read(&sent("a=b; __Host-TGC=x"), Cookie::Tgc),
             Some("x")
@@ -131,7 +144,7 @@ mod tests {
         let read = |bytes: &[u8]| {
             let mut headers = HeaderMap::new();
             headers.insert(COOKIE, HeaderValue::from_bytes(bytes).expect("header"));
-            Cookies::new(true)
+            Cookies::new(true, "/cas")
                 .read(&headers, Cookie::Tgc)
                 .map(str::to_owned)
         };
@@ -144,7 +157,7 @@ mod tests {
     #[test]
     fn a_flood_is_none() {
         let flood: Vec<String> = (0..MAX_PAIRS).map(|n| format!("c{n}=x")).collect();
-        let cookies = Cookies::new(false);
+        let cookies = Cookies::new(false, "/cas/");
         assert_eq!(
             cookies.read(&sent(&format!("{}; TGC=x", flood.join("; "))), Cookie::Tgc),
             None
@@ -153,12 +166,12 @@ mod tests {
 
     #[test]
     fn attributes_follow_the_scheme() {
-        let secure = Cookies::new(true).set(Cookie::Tgc, "v", None);
+        let secure = Cookies::new(true, "/cas").set(Cookie::Tgc, "v", None);
         assert_eq!(
             secure,
             "__Host-TGC=v; Path=/; Secure; HttpOnly; SameSite=Lax"
         );
-        let plain = Cookies::new(false).clear(Cookie::Tgc);
-        assert_eq!(plain, "TGC=; Path=/; HttpOnly; SameSite=Lax; Max-Age=0");
+        let plain = Cookies::new(false, "/cas/").clear(Cookie::Tgc);
+        assert_eq!(plain, "TGC=; Path=/cas; HttpOnly; SameSite=Lax; Max-Age=0");
     }
 }
