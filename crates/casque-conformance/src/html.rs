@@ -138,15 +138,12 @@ pub(crate) fn unescape(text: &str) -> String {
             };
             Some((character, after))
         });
-        match reference {
-            Some((character, after)) => {
-                plain.push(character);
-                rest = after;
-            }
-            None => {
-                plain.push('&');
-                rest = &rest[1..];
-            }
+        if let Some((character, after)) = reference {
+            plain.push(character);
+            rest = after;
+        } else {
+            plain.push('&');
+            rest = &rest[1..];
         }
     }
     plain + rest
@@ -214,15 +211,13 @@ fn tag(text: &str) -> Option<(Tag, &str)> {
         let mut value = "";
         if let Some(after) = rest.strip_prefix('=') {
             let after = after.trim_start();
-            match after.chars().next()? {
-                quote @ ('"' | '\'') => {
-                    let (quoted, behind) = after[1..].split_once(quote)?;
-                    (value, rest) = (quoted, behind);
-                }
-                _ => {
-                    let stop = after.find(|c: char| c.is_ascii_whitespace() || c == '>')?;
-                    (value, rest) = after.split_at(stop);
-                }
+            let first = after.chars().next()?;
+            if matches!(first, '"' | '\'') {
+                let (quoted, behind) = after[1..].split_once(first)?;
+                (value, rest) = (quoted, behind);
+            } else {
+                let stop = after.find(|c: char| c.is_ascii_whitespace() || c == '>')?;
+                (value, rest) = after.split_at(stop);
             }
         }
         if key.is_empty() && value.is_empty() {

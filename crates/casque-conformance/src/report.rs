@@ -1,4 +1,4 @@
-//! What was found, as a table, as JSON, and as JUnit XML.
+//! What was found, as a table, as JSON, and as XML for `JUnit`'s readers.
 
 use std::fmt::Write as _;
 
@@ -125,7 +125,7 @@ impl Report {
                 escape(finding.case.id),
                 escape(finding.case.title)
             );
-            let said = finding
+            let said: Vec<String> = finding
                 .exchanges
                 .iter()
                 .map(|exchange| {
@@ -134,7 +134,8 @@ impl Report {
                         exchange.sent, exchange.received
                     )
                 })
-                .collect::<String>();
+                .collect();
+            let said = said.concat();
             let message = format!(
                 "{} [{}, {}]",
                 finding.detail,

@@ -8,6 +8,7 @@ mod login;
 mod logout;
 mod options;
 mod proxy;
+mod renew;
 mod rest;
 mod saml;
 mod validate;
@@ -23,6 +24,7 @@ pub fn cases() -> impl Iterator<Item = &'static Case> {
         delivery::CASES,
         cookie::CASES,
         validate::CASES,
+        renew::CASES,
         answers::CASES,
         proxy::CASES,
         saml::CASES,

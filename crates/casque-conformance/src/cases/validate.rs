@@ -115,38 +115,6 @@ pub(crate) const CASES: &[Case] = &[
         differs
     ),
     case!(
-        "validate-renew",
-        ["R-101"],
-        Must,
-        "§2.5.1, §2.5.3",
-        "renew refuses a ticket from single sign-on",
-        renew
-    ),
-    case!(
-        "validate-renew-new",
-        ["R-101"],
-        Must,
-        "§2.5.1",
-        "renew takes a ticket from a new login",
-        renew_new
-    ),
-    case!(
-        "validate-renew-cas1",
-        ["R-101"],
-        Must,
-        "§2.4.1",
-        "/validate with renew refuses a ticket from single sign-on",
-        renew_cas1
-    ),
-    case!(
-        "validate-renew-false",
-        ["R-006"],
-        Choice,
-        "casque",
-        "renew=false is not renew",
-        renew_false
-    ),
-    case!(
         "validate-race",
         ["R-096"],
         Must,
@@ -213,7 +181,7 @@ async fn success(b: &mut Bench) -> Judged {
 }
 
 /// The answer of `/validate`, read.
-async fn ask_cas1(b: &mut Bench, parameters: &[(&str, &str)]) -> Judged<Cas1Response> {
+pub(super) async fn ask_cas1(b: &mut Bench, parameters: &[(&str, &str)]) -> Judged<Cas1Response> {
     let answer = b.ask("validate", parameters).await?;
     let options = ReadOptions::default().status(answer.status.as_u16());
     match Cas1Response::parse(&answer.body, &options) {
@@ -300,7 +268,7 @@ async fn parameter_case(b: &mut Bench) -> Judged {
 }
 
 /// The codes for a ticket that is not good: the specification names the first, and the second for its "specification".
-const NOT_GOOD: &[&str] = &["INVALID_TICKET", "INVALID_TICKET_SPEC"];
+pub(super) const NOT_GOOD: &[&str] = &["INVALID_TICKET", "INVALID_TICKET_SPEC"];
 
 async fn unknown(b: &mut Bench) -> Judged {
     let service = b.service("unknown");
@@ -419,89 +387,6 @@ async fn differs(b: &mut Bench) -> Judged {
                 format!("a ticket for {service} is good for {other} too"),
             );
         }
-    }
-    Ok(())
-}
-
-async fn renew(b: &mut Bench) -> Judged {
-    let service = b.service("renew");
-    for endpoint in b.those(&VALIDATORS).await? {
-        let (mut visitor, _) = b.sign_in(&b.service("login")).await?;
-        let reached = visitor.login(&[("service", &service)]).await?;
-        let Some(delivered) = reached.delivered(&service) else {
-            return skipped(format!(
-                "no ticket from single sign-on, but {}",
-                reached.words()
-            ));
-        };
-        let parameters = [
-            ("service", service.as_str()),
-            ("ticket", &delivered.ticket),
-            ("renew", "true"),
-        ];
-        // The specification of the code names this case: §2.5.3, INVALID_TICKET.
-        b.validate(endpoint, &parameters)
-            .await?
-            .refused_with(NOT_GOOD)?;
-    }
-    Ok(())
-}
-
-async fn renew_new(b: &mut Bench) -> Judged {
-    let service = b.service("renew");
-    for endpoint in b.those(&VALIDATORS).await? {
-        let parameters = [("service", service.as_str()), ("renew", "true")];
-        let (_, reached) = b.try_sign_in(&parameters, |_| {}).await?;
-        let Some(delivered) = reached.delivered(&service) else {
-            return broken(format!(
-                "after a login with renew=true came {}",
-                reached.words()
-            ));
-        };
-        let parameters = [
-            ("service", service.as_str()),
-            ("ticket", &delivered.ticket),
-            ("renew", "true"),
-        ];
-        b.validate(endpoint, &parameters).await?.success()?;
-    }
-    Ok(())
-}
-
-async fn renew_cas1(b: &mut Bench) -> Judged {
-    b.needs("validate").await?;
-    let service = b.service("renew");
-    let (mut visitor, _) = b.sign_in(&b.service("login")).await?;
-    let reached = visitor.login(&[("service", &service)]).await?;
-    let Some(delivered) = reached.delivered(&service) else {
-        return skipped(format!(
-            "no ticket from single sign-on, but {}",
-            reached.words()
-        ));
-    };
-    let parameters = [
-        ("service", service.as_str()),
-        ("ticket", &delivered.ticket),
-        ("renew", "true"),
-    ];
-    match ask_cas1(b, &parameters).await? {
-        Cas1Response::Failure => Ok(()),
-        Cas1Response::Success { .. } => broken("a ticket from single sign-on satisfies renew"),
-    }
-}
-
-async fn renew_false(b: &mut Bench) -> Judged {
-    let service = b.service("renew");
-    let endpoint = b.those(&VALIDATORS).await?[0];
-    b.deliver(&b.service("session")).await?;
-    let ticket = b.ticket(&service).await?;
-    let parameters = [
-        ("service", service.as_str()),
-        ("ticket", &ticket),
-        ("renew", "false"),
-    ];
-    if b.validate(endpoint, &parameters).await?.refused().is_ok() {
-        return broken("renew=false counts as set, which the specification's words allow");
     }
     Ok(())
 }

@@ -1,6 +1,7 @@
 //! Each case fails on a server with one fault, and passes on the same server without it.
 #![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
 
+mod back;
 mod server;
 
 use std::time::Duration;
