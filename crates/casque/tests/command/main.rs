@@ -1,5 +1,6 @@
 //! `casque serve` and `casque user` as an operator meets them.
 
+mod conformance;
 mod run;
 mod serve;
 #[path = "../support/mod.rs"]
