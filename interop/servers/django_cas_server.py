@@ -83,7 +83,9 @@ urlpatterns = [path("cas/", include("cas_server.urls", namespace="cas_server"))]
 def register_services():
     from cas_server.models import ReplaceAttributName, ServicePattern
 
-    pattern = ServicePattern.objects.create(pos=1, name="app", pattern=r"^https://app\.example\.org/")
+    pattern = ServicePattern.objects.create(pos=1, name="app", pattern=r"^https://app\.example\.org/", proxy=True)
+    # After the kit's, which may be on this machine too.
+    ServicePattern.objects.create(pos=9, name="receptor", pattern=r"^http://127\.0\.0\.1:", proxy_callback=True)
     patterns = [pattern]
     if kit := os.environ.get("CASQUE_KIT_SERVICE"):
         patterns.append(

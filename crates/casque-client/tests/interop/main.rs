@@ -6,6 +6,7 @@
 mod browser;
 #[path = "../common/mod.rs"]
 mod common;
+mod proxying;
 mod server;
 
 use casque_client::{Client, ClientError, Protocol, blocking};
@@ -45,6 +46,7 @@ fn django_cas_server_signs_people_in() {
     tickets_are_good_once_and_for_one_service(&peer);
     a_new_login_satisfies_renew(&peer);
     a_session_does_not_satisfy_renew(&peer);
+    proxying::applications_act_as_proxies(&peer);
     logout_ends_the_session(&peer);
 }
 
