@@ -1,5 +1,6 @@
 //! Words to the person at the terminal.
 
+use std::error::Error;
 use std::fmt::Display;
 use std::io::{self, Write};
 use std::process::ExitCode;
@@ -25,6 +26,41 @@ pub(crate) fn warning(text: impl Display) {
 pub(crate) fn error(text: impl Display, status: u8) -> ExitCode {
     let _ = writeln!(io::stderr(), "error: {text}");
     ExitCode::from(status)
+}
+
+/// Why a command did not do its work, and the exit status for it.
+pub(crate) struct Failure {
+    pub(crate) words: String,
+    pub(crate) status: u8,
+}
+
+impl Failure {
+    /// What the person gave is wrong.
+    pub(crate) fn wrong(words: impl Into<String>) -> Self {
+        Self {
+            words: words.into(),
+            status: WRONG,
+        }
+    }
+
+    /// The machine did not let us.
+    pub(crate) fn failed(what: impl Display, error: &dyn Error) -> Self {
+        Self {
+            words: format!("{what}: {}", chain(error)),
+            status: FAILED,
+        }
+    }
+}
+
+/// An error and its causes, on one line.
+pub(crate) fn chain(error: &dyn Error) -> String {
+    let mut words = error.to_string();
+    let mut cause = error.source();
+    while let Some(error) = cause {
+        words = format!("{words}: {error}");
+        cause = error.source();
+    }
+    words
 }
 
 /// A text from a file as a terminal may show it: what would move the cursor is escaped.

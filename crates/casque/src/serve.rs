@@ -14,7 +14,7 @@ use clap::Args;
 use tokio::net::TcpListener;
 
 use crate::log;
-use crate::say::{self, FAILED, WRONG};
+use crate::say::{self, Failure, WRONG, chain};
 use crate::signals::told_to_end;
 
 /// Run a CAS server.
@@ -64,28 +64,6 @@ struct Loaded {
     people: Arc<PeopleFile>,
     services: Arc<Services>,
     tls: Option<Tls>,
-}
-
-/// Why the server does not run, and the exit status for it.
-struct Failure {
-    words: String,
-    status: u8,
-}
-
-impl Failure {
-    fn wrong(words: impl Into<String>) -> Self {
-        Self {
-            words: words.into(),
-            status: WRONG,
-        }
-    }
-
-    fn failed(what: &str, error: &dyn std::error::Error) -> Self {
-        Self {
-            words: format!("{what}: {}", chain(error)),
-            status: FAILED,
-        }
-    }
 }
 
 impl Loaded {
@@ -239,7 +217,7 @@ async fn serve(loaded: Loaded) -> Result<(), Failure> {
     let hasher = secret_key(&config.secret_key)?;
     let clock: Arc<dyn Clock> = Arc::new(SystemClock::new());
     let store = casque_store::open(&config.store, clock.clone())
-        .map_err(|error| Failure::failed(&format!("the store {}", config.store), &error))?;
+        .map_err(|error| Failure::failed(format_args!("the store {}", config.store), &error))?;
     let (people_count, service_count) = (people.len(), services.len());
     let parts = Parts {
         people,
@@ -249,9 +227,9 @@ async fn serve(loaded: Loaded) -> Result<(), Failure> {
     };
     let server =
         Server::new(&config, parts, store, clock).map_err(|error| roots_fault(&config, &error))?;
-    let listener = TcpListener::bind(config.listen)
-        .await
-        .map_err(|error| Failure::failed(&format!("cannot listen on {}", config.listen), &error))?;
+    let listener = TcpListener::bind(config.listen).await.map_err(|error| {
+        Failure::failed(format_args!("cannot listen on {}", config.listen), &error)
+    })?;
     let shutdown = told_to_end().map_err(|error| Failure::failed("signals", &error))?;
     let address = listener
         .local_addr()
@@ -325,15 +303,4 @@ pub(crate) fn environment() -> impl Iterator<Item = (String, String)> {
         name.starts_with("CASQUE_").then_some(())?;
         Some((name, value.into_string().ok()?))
     })
-}
-
-/// An error with its causes.
-fn chain(error: &dyn std::error::Error) -> String {
-    let mut words = error.to_string();
-    let mut cause = error.source();
-    while let Some(error) = cause {
-        words = format!("{words}: {error}");
-        cause = error.source();
-    }
-    words
 }

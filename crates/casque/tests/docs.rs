@@ -84,7 +84,7 @@ fn every_command_and_file_works() {
             if let Some(file) = block
                 .info
                 .split_whitespace()
-                .find_map(|word| word.strip_prefix("file="))
+                .find_map(|word| word.strip_prefix("(file=")?.strip_suffix(')'))
             {
                 let file = folder.path().join(file);
                 std::fs::create_dir_all(file.parent().expect("a folder"))

@@ -5,7 +5,7 @@ use std::path::Path;
 
 use toml_edit::{Array, DocumentMut, InlineTable, Item, Table, Value, value};
 
-use super::Failure;
+use crate::say::Failure;
 
 /// The file, ready to be changed.
 #[derive(Debug)]
@@ -19,10 +19,10 @@ impl Edit {
         match std::fs::read_to_string(path) {
             Ok(text) => Self::parse(path, &text),
             Err(error) if error.kind() == io::ErrorKind::NotFound => Self::parse(path, ""),
-            Err(error) => Err(Failure::failed(format!(
-                "{} cannot be read: {error}",
-                path.display()
-            ))),
+            Err(error) => Err(Failure::failed(
+                format_args!("{} cannot be read", path.display()),
+                &error,
+            )),
         }
     }
 

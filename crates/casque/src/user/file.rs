@@ -4,7 +4,7 @@ use std::fs::{self, File, OpenOptions};
 use std::io::{self, Read, Write};
 use std::path::{Path, PathBuf};
 
-use super::Failure;
+use crate::say::Failure;
 
 /// The file under an exclusive lock, which ends with this value.
 pub(super) struct Locked {
@@ -19,7 +19,7 @@ impl Locked {
     pub(super) fn open(path: &Path) -> Result<Self, Failure> {
         let path = fs::canonicalize(path).unwrap_or_else(|_| path.to_owned());
         let failed = |error: io::Error| {
-            Failure::failed(format!("{} cannot be changed: {error}", path.display()))
+            Failure::failed(format_args!("{} cannot be changed", path.display()), &error)
         };
         loop {
             let mut file = private()
@@ -57,10 +57,10 @@ impl Locked {
             if error.kind() != io::ErrorKind::AlreadyExists {
                 let _ = fs::remove_file(&draft);
             }
-            return Err(Failure::failed(format!(
-                "{} cannot be changed: {error}",
-                self.path.display()
-            )));
+            return Err(Failure::failed(
+                format_args!("{} cannot be changed", self.path.display()),
+                &error,
+            ));
         }
         Ok(())
     }

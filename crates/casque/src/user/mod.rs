@@ -13,7 +13,7 @@ use casque_server::{Config, HashParams, PeopleFile, check_username, hash_passwor
 use clap::{Args, Subcommand};
 use serde_json::json;
 
-use crate::say::{self, FAILED, WRONG};
+use crate::say::{self, Failure};
 use crate::serve::environment;
 use edit::Edit;
 use file::Locked;
@@ -81,28 +81,6 @@ struct Place {
 struct Found {
     path: PathBuf,
     params: HashParams,
-}
-
-/// Why it is not done, and the exit status for it.
-struct Failure {
-    words: String,
-    status: u8,
-}
-
-impl Failure {
-    fn wrong(words: impl Into<String>) -> Self {
-        Self {
-            words: words.into(),
-            status: WRONG,
-        }
-    }
-
-    fn failed(words: impl Into<String>) -> Self {
-        Self {
-            words: words.into(),
-            status: FAILED,
-        }
-    }
 }
 
 pub(crate) fn run(arguments: Arguments) -> ExitCode {

@@ -4,8 +4,8 @@ use std::io::{self, BufRead, BufReader, IsTerminal, Read};
 
 use casque_server::{MAX_PASSWORD_BYTES, Password};
 
-use super::Failure;
 use crate::say;
+use crate::say::Failure;
 
 /// The least length that NIST SP 800-63B-4 asks of a password that is the only factor (S-section 5, ASVS V6.2.1).
 /// Shorter ones are taken with a warning: whether there is a second factor, or a demonstration, casque cannot know.
@@ -34,7 +34,7 @@ pub(super) fn ask(name: &str) -> Result<Password, Failure> {
 fn prompt(name: &str) -> Result<Password, Failure> {
     let ask = |words: String| {
         let typed = rpassword::prompt_password(words)
-            .map_err(|error| Failure::failed(format!("the password cannot be read: {error}")))?;
+            .map_err(|error| Failure::failed("the password cannot be read", &error))?;
         into_password(typed.into_bytes())
     };
     let first = ask(format!("Password for {}: ", say::plain(name)))?;
@@ -47,8 +47,7 @@ fn prompt(name: &str) -> Result<Password, Failure> {
 }
 
 fn read(input: impl Read) -> Result<Password, Failure> {
-    let failed =
-        |error: io::Error| Failure::failed(format!("the password cannot be read: {error}"));
+    let failed = |error: io::Error| Failure::failed("the password cannot be read", &error);
     // Room for the longest password, a line end, and one byte that shows that it is longer.
     let most = MAX_PASSWORD_BYTES + 3;
     let mut input = BufReader::with_capacity(most, input);

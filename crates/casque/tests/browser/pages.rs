@@ -70,14 +70,10 @@ async fn axe_finds_nothing_on_any_page() {
     }
 
     browser.go(&format!("{cas}/login")).await;
-    browser.fill("input[name=username]", "alice").await;
-    browser.fill("input[name=password]", "wrong").await;
-    browser.click("form button[type=submit]").await;
+    browser.log_in("alice", "wrong").await;
     examine(&browser, &axe, "login-failed").await;
 
-    browser.fill("input[name=username]", "alice").await;
-    browser.fill("input[name=password]", "wonderland").await;
-    browser.click("form button[type=submit]").await;
+    browser.log_in("alice", "wonderland").await;
     examine(&browser, &axe, "logged-in").await;
 
     for (name, url) in [

@@ -31,9 +31,7 @@ async fn by_mouse() {
         browser.url().await
     );
 
-    browser.fill("input[name=username]", "alice").await;
-    browser.fill("input[name=password]", "not wonderland").await;
-    browser.click("form button[type=submit]").await;
+    browser.log_in("alice", "not wonderland").await;
     assert!(browser.url().await.starts_with(&demo.cas_url));
     let alert = browser
         .client
@@ -42,9 +40,7 @@ async fn by_mouse() {
         .expect("the failure is announced");
     assert!(!alert.text().await.expect("text").is_empty());
 
-    browser.fill("input[name=username]", "alice").await;
-    browser.fill("input[name=password]", "wonderland").await;
-    browser.click("form button[type=submit]").await;
+    browser.log_in("alice", "wonderland").await;
     let url = browser.url().await;
     assert!(url.starts_with(app.as_str()), "sent to {url}");
     assert!(!url.contains("ticket="), "a ticket stays in {url}");
@@ -92,9 +88,7 @@ async fn the_page_asked_for_is_restored_and_single_sign_on_asks_no_password() {
 
     browser.go(&asked).await;
     assert!(browser.url().await.starts_with(&demo.cas_url));
-    browser.fill("input[name=username]", "alice").await;
-    browser.fill("input[name=password]", "wonderland").await;
-    browser.click("form button[type=submit]").await;
+    browser.log_in("alice", "wonderland").await;
     assert_eq!(browser.url().await, asked);
     assert!(browser.text().await.contains("alice"));
 

@@ -93,6 +93,13 @@ impl Browser {
         field.send_keys(value).await.expect("the field takes keys");
     }
 
+    /// Fills in the login form of the page and sends it.
+    pub async fn log_in(&self, name: &str, password: &str) {
+        self.fill("input[name=username]", name).await;
+        self.fill("input[name=password]", password).await;
+        self.click("form button[type=submit]").await;
+    }
+
     pub async fn click(&self, css: &str) {
         let element = self
             .client
