@@ -1,9 +1,7 @@
 //! What a request is, and what to do about it: pure functions of values.
 
 use casque_proto::query::{TicketInRequest, ticket_in_request};
-use casque_proto::{
-    JsonpCallback, LoginOptions, LogoutDecision, LogoutReceiver, ServiceTicket, TicketMode,
-};
+use casque_proto::{JsonpCallback, LoginOptions, LogoutDecision, LogoutReceiver, ServiceTicket};
 use http::{HeaderValue, Method, StatusCode};
 
 use crate::answer::{Answer, Reason};
@@ -220,7 +218,7 @@ impl App {
                 match ticket_in_request(
                     query,
                     Some(&String::from_utf8_lossy(body)),
-                    TicketMode::Cas,
+                    self.0.client.ticket_mode(),
                 ) {
                     TicketInRequest::Refused(_) => {
                         FormDecision::Answer(Box::new(pages::bad_ticket()))
@@ -370,7 +368,7 @@ impl App {
             _ => {}
         }
         let query = request.uri.query().unwrap_or_default();
-        let ticket = match ticket_in_request(query, None, TicketMode::Cas) {
+        let ticket = match ticket_in_request(query, None, self.0.client.ticket_mode()) {
             TicketInRequest::InQuery(ticket) => Some(ticket),
             TicketInRequest::Refused(_) => {
                 return Some(Decision::Answer(Box::new(pages::bad_ticket())));

@@ -205,11 +205,12 @@ impl Site {
     }
 }
 
-/// Drops every `ticket` that could be one, and a `?` that it leaves bare.
+/// Drops every `ticket` and `SAMLart` that could be one, and a `?` that it leaves bare.
 fn without_tickets(target: &str) -> Cow<'_, str> {
     let is_ticket = |piece: &&str| {
         form_urlencoded::parse(piece.as_bytes()).any(|(name, value)| {
-            name == "ticket" && (value.starts_with("ST-") || value.starts_with("PT-"))
+            (name == "ticket" || name == "SAMLart")
+                && (value.starts_with("ST-") || value.starts_with("PT-"))
         })
     };
     let Some((path, query)) = target.split_once('?') else {

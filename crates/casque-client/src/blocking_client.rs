@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use casque_proto::{
     Assertion, CasBase, LoginOptions, PgtUrl, ProxyGrantingTicket, ProxyTicket, ServiceTicket,
-    ServiceUrl,
+    ServiceUrl, TicketMode,
 };
 use tokio::runtime::Runtime;
 
@@ -96,6 +96,12 @@ impl Client {
     /// Where to send a browser to log in.
     pub fn login_url(&self, service: &ServiceUrl, options: LoginOptions) -> String {
         self.inner.login_url(service, options)
+    }
+
+    /// Under which name the ticket comes back from a login: `ticket`, or `SAMLart` with
+    /// [`Protocol::Saml11`](crate::Protocol::Saml11).
+    pub fn ticket_mode(&self) -> TicketMode {
+        self.inner.ticket_mode()
     }
 
     /// Where to send a browser to end its session with the CAS server, and where the server may send it after that.

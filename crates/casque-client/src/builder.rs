@@ -5,13 +5,14 @@ use std::marker::PhantomData;
 use std::path::PathBuf;
 use std::time::Duration;
 
+use casque_proto::saml::SamlExpectation;
 use casque_proto::{
     CasBase, Format, Limits, PgtUrl, ReadOptions, ServiceRule, Tolerance, ValidateEndpoint,
 };
 use url::Url;
 
 use crate::client::NO_PROXIES;
-use crate::exchange::Exchange;
+use crate::exchange::{Exchange, Way};
 use crate::transport::Http;
 use crate::{Client, ClientError, blocking, tls};
 
@@ -26,19 +27,24 @@ pub enum Protocol {
     /// `/p3/serviceValidate`: with attributes.
     #[default]
     Cas3,
+    /// `/samlValidate`: SAML 1.1, with attributes. The login is asked for by `TARGET`, and the ticket comes back
+    /// as `SAMLart`: read it with [`ticket_in_request`](casque_proto::query::ticket_in_request) and
+    /// [`Client::ticket_mode`]. It knows no proxies.
+    Saml11,
 }
 
 impl Protocol {
-    /// `None` for proxies in CAS 1.
-    fn endpoint(self, proxies: bool) -> Option<ValidateEndpoint> {
-        Some(match (self, proxies) {
+    /// `None` for proxies in CAS 1 and SAML 1.1.
+    fn way(self, proxies: bool, tolerance: Duration) -> Option<Way> {
+        Some(Way::Get(match (self, proxies) {
             (Self::Cas1, false) => ValidateEndpoint::Cas1,
-            (Self::Cas1, true) => return None,
+            (Self::Cas1 | Self::Saml11, true) => return None,
+            (Self::Saml11, false) => return Some(Way::Saml { tolerance }),
             (Self::Cas2, false) => ValidateEndpoint::Cas2,
             (Self::Cas2, true) => ValidateEndpoint::Cas2Proxy,
             (Self::Cas3, false) => ValidateEndpoint::Cas3,
             (Self::Cas3, true) => ValidateEndpoint::Cas3Proxy,
-        })
+        }))
     }
 }
 
@@ -70,6 +76,7 @@ pub struct ClientBuilder<C = Client> {
     extra_roots: Vec<PathBuf>,
     plain_http: PlainHttp,
     tolerances: Vec<Tolerance>,
+    clock_tolerance: Duration,
     pgt_url: Option<PgtUrl>,
     proxy_chains: Vec<ProxyChain>,
     builds: PhantomData<fn() -> C>,
@@ -104,6 +111,7 @@ impl<C> ClientBuilder<C> {
             extra_roots: Vec::new(),
             plain_http: PlainHttp::Nobody,
             tolerances: Vec::new(),
+            clock_tolerance: SamlExpectation::TOLERANCE,
             pgt_url: None,
             proxy_chains: Vec::new(),
             builds: PhantomData,
@@ -179,6 +187,12 @@ impl<C> ClientBuilder<C> {
     /// Reads answers with a habit that is refused otherwise. Call it again for more.
     pub fn tolerance(mut self, tolerance: Tolerance) -> Self {
         self.tolerances.push(tolerance);
+        self
+    }
+
+    /// How far the clocks of this machine and the server may differ, for SAML 1.1. Default: 5 seconds.
+    pub fn clock_tolerance(mut self, tolerance: Duration) -> Self {
+        self.clock_tolerance = tolerance;
         self
     }
 
@@ -278,10 +292,12 @@ impl<C> ClientBuilder<C> {
             ReadOptions::default().limits(limits),
             |options, tolerance| options.with_tolerance(*tolerance),
         );
-        let Some(endpoint) = self.protocol.endpoint(!self.proxy_chains.is_empty()) else {
+        let knows_no_proxies = matches!(self.protocol, Protocol::Cas1 | Protocol::Saml11);
+        let proxies = !self.proxy_chains.is_empty();
+        let Some(way) = self.protocol.way(proxies, self.clock_tolerance) else {
             return Err(ClientError::misuse("allow_proxy_chain", NO_PROXIES));
         };
-        if self.pgt_url.is_some() && self.protocol == Protocol::Cas1 {
+        if self.pgt_url.is_some() && knows_no_proxies {
             return Err(ClientError::misuse("pgt_url", NO_PROXIES));
         }
         for chain in self.proxy_chains {
@@ -293,13 +309,9 @@ impl<C> ClientBuilder<C> {
                 ProxyChain::Any => options.allow_any_proxy_chain(),
             };
         }
-        let format = if self.protocol == Protocol::Cas1 {
-            None
-        } else {
-            self.format
-        };
+        let format = if knows_no_proxies { None } else { self.format };
         Ok((
-            Exchange::new(base, endpoint, format, self.renew, self.pgt_url, options),
+            Exchange::new(base, way, format, self.renew, self.pgt_url, options),
             http,
             self.timeout,
         ))
@@ -378,6 +390,7 @@ impl<C> fmt::Debug for ClientBuilder<C> {
             .field("extra_roots", &self.extra_roots)
             .field("plain_http", &self.plain_http)
             .field("tolerances", &self.tolerances)
+            .field("clock_tolerance", &self.clock_tolerance)
             .field("pgt_url", &self.pgt_url)
             .field("proxy_chains", &self.proxy_chains)
             .finish_non_exhaustive()

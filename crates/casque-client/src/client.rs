@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use casque_proto::{
     Assertion, CasBase, LoginOptions, PgtUrl, ProxyGrantingTicket, ProxyRequest, ProxyTicket,
-    ServiceTicket, ServiceUrl,
+    ServiceTicket, ServiceUrl, TicketMode,
 };
 
 use crate::ClientError;
@@ -89,6 +89,12 @@ impl Client {
         self.exchange.login_url(service, options)
     }
 
+    /// Under which name the ticket comes back from a login: `ticket`, or `SAMLart` with
+    /// [`Protocol::Saml11`](crate::Protocol::Saml11).
+    pub fn ticket_mode(&self) -> TicketMode {
+        self.exchange.ticket_mode()
+    }
+
     /// Where to send a browser to end its session with the CAS server, and where the server may send it after that.
     pub fn logout_url(&self, service: Option<&ServiceUrl>) -> String {
         self.exchange.base().logout_url(service)
@@ -112,9 +118,9 @@ impl Client {
         service: &ServiceUrl,
     ) -> Result<Assertion, ClientError> {
         let validate = self.exchange.validation(ticket, service);
-        let request = validate.request(self.exchange.base());
+        let request = self.exchange.request(&validate, ticket, service);
         let outcome = match self.http.send(request).await {
-            Ok(answer) => self.exchange.judge(&validate, &answer, ticket),
+            Ok(answer) => self.exchange.judge(&validate, &answer, ticket, service),
             Err(error) => Err(error),
         };
         match &outcome {

@@ -139,6 +139,12 @@ pub enum Distrust {
     /// The user came through a proxy that is not allowed (S-014).
     #[error("the user came through a proxy")]
     Proxy,
+    /// A SAML assertion without a period of validity, or outside it (R-251).
+    #[error("the SAML assertion is not valid now")]
+    Conditions,
+    /// A SAML assertion for another service (R-252).
+    #[error("the SAML assertion is for another service")]
+    Audience,
 }
 
 impl Distrust {
@@ -146,6 +152,8 @@ impl Distrust {
         match self {
             Self::Certificate => "certificate",
             Self::Proxy => "proxy_not_allowed",
+            Self::Conditions => "saml_conditions",
+            Self::Audience => "saml_audience",
         }
     }
 
@@ -156,6 +164,13 @@ impl Distrust {
             }
             Self::Proxy => {
                 "; only those proxies are accepted whose chain is allowed with allow_proxy_chain"
+            }
+            Self::Conditions => {
+                "; set the clocks of this machine and the CAS server right, or allow a larger clock_tolerance"
+            }
+            Self::Audience => {
+                "; the service sent with this ticket and the one in the answer must be equal, so build one ServiceUrl and \
+                 use it everywhere"
             }
         }
     }

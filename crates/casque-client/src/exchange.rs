@@ -1,15 +1,19 @@
 //! A validation and a request for a proxy ticket without their I/O: what to send, and what the answer means.
 
+use std::time::Duration;
+
 use bytes::Bytes;
 use casque_proto::redact::redact;
+use casque_proto::saml::SamlResponse;
 use casque_proto::{
     Assertion, CasBase, Endpoint, ErrorClass, Failure, FailureCode, Format, LoginOptions, PgtUrl,
     ProxyGrantingTicket, ProxyRequest, ProxyResponse, ProxyTicket, ReadError, ReadOptions,
-    ServiceResponse, ServiceTicket, ServiceUrl, Validate, ValidateEndpoint,
+    ServiceResponse, ServiceTicket, ServiceUrl, TicketMode, Validate, ValidateEndpoint,
 };
-use http::StatusCode;
+use http::{Request, StatusCode};
 use url::Url;
 
+use crate::saml;
 use crate::text::one_line;
 use crate::{ClientError, Distrust};
 
@@ -26,17 +30,29 @@ pub(crate) struct Answer {
 #[derive(Clone, Debug)]
 pub(crate) struct Exchange {
     base: CasBase,
-    endpoint: ValidateEndpoint,
+    way: Way,
     format: Option<Format>,
     renew: bool,
     pgt_url: Option<PgtUrl>,
     options: ReadOptions,
 }
 
+/// How a ticket is presented.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Way {
+    /// By GET, in CAS's own versions.
+    Get(ValidateEndpoint),
+    /// By SAML 1.1.
+    Saml {
+        /// How far the clocks may differ.
+        tolerance: Duration,
+    },
+}
+
 impl Exchange {
     pub(crate) fn new(
         base: CasBase,
-        endpoint: ValidateEndpoint,
+        way: Way,
         format: Option<Format>,
         renew: bool,
         pgt_url: Option<PgtUrl>,
@@ -44,7 +60,7 @@ impl Exchange {
     ) -> Self {
         Self {
             base,
-            endpoint,
+            way,
             format,
             renew,
             pgt_url,
@@ -59,12 +75,13 @@ impl Exchange {
         }
     }
 
-    /// `None` for CAS 1, which knows no proxies.
+    /// `None` for CAS 1 and SAML 1.1, which know no proxies.
     pub(crate) fn with_pgt_url(&self, pgt_url: PgtUrl) -> Option<Self> {
-        (self.endpoint != ValidateEndpoint::Cas1).then(|| Self {
-            pgt_url: Some(pgt_url),
-            ..self.clone()
-        })
+        (self.way != Way::Get(ValidateEndpoint::Cas1) && self.ticket_mode() == TicketMode::Cas)
+            .then(|| Self {
+                pgt_url: Some(pgt_url),
+                ..self.clone()
+            })
     }
 
     pub(crate) fn base(&self) -> &CasBase {
@@ -72,13 +89,27 @@ impl Exchange {
     }
 
     pub(crate) fn login_url(&self, service: &ServiceUrl, options: LoginOptions) -> String {
+        let options = match self.way {
+            Way::Get(_) => options,
+            Way::Saml { .. } => options.ticket_mode(TicketMode::Saml),
+        };
         self.base
             .login_url(service, &options.renew(self.renew || options.renew))
     }
 
+    pub(crate) fn ticket_mode(&self) -> TicketMode {
+        match self.way {
+            Way::Get(_) => TicketMode::Cas,
+            Way::Saml { .. } => TicketMode::Saml,
+        }
+    }
+
     pub(crate) fn validation(&self, ticket: &ServiceTicket, service: &ServiceUrl) -> Validate {
         let mut validate = Validate::new(service, ticket)
-            .endpoint(self.endpoint)
+            .endpoint(match self.way {
+                Way::Get(endpoint) => endpoint,
+                Way::Saml { .. } => ValidateEndpoint::default(),
+            })
             .renew(self.renew);
         if let Some(format) = self.format {
             validate = validate.format(format);
@@ -89,14 +120,35 @@ impl Exchange {
         }
     }
 
+    pub(crate) fn request(
+        &self,
+        validate: &Validate,
+        ticket: &ServiceTicket,
+        service: &ServiceUrl,
+    ) -> Request<Bytes> {
+        match self.way {
+            Way::Get(_) => validate.request(&self.base),
+            Way::Saml { .. } => saml::request(&self.base, service, ticket, self.renew),
+        }
+    }
+
     /// What an answer means. It says "user" only for a success under a 2xx status (R-171, SC-029).
     pub(crate) fn judge(
         &self,
         validate: &Validate,
         answer: &Answer,
         ticket: &ServiceTicket,
+        service: &ServiceUrl,
     ) -> Result<Assertion, ClientError> {
         let judge = self.judgement(answer, ticket.secret())?;
+        if let Way::Saml { tolerance } = self.way {
+            let options = self.options.clone().status(judge.status);
+            return match saml::read(&answer.body, service, tolerance, &options) {
+                Ok(SamlResponse::Success(assertion)) => Ok(saml::assertion(&assertion)),
+                Ok(SamlResponse::Failure(failure)) => Err(judge.refused(&failure)),
+                Err(error) => Err(judge.unreadable(&error)),
+            };
+        }
         match validate.parse(judge.status, &answer.body, &self.options) {
             Ok(ServiceResponse::Success(assertion)) => Ok(assertion),
             Ok(ServiceResponse::Failure(failure)) => Err(judge.refused(&failure)),
@@ -153,12 +205,15 @@ impl Judgement<'_> {
 
     fn unreadable(&self, error: &ReadError) -> ClientError {
         let detail = show(error.detail(), self.secret);
+        let untrusted = |distrust| ClientError::Untrusted {
+            distrust,
+            detail: detail.clone(),
+            status: Some(self.status),
+        };
         match error.class() {
-            ErrorClass::ProxyNotAllowed => ClientError::Untrusted {
-                distrust: Distrust::Proxy,
-                detail,
-                status: Some(self.status),
-            },
+            ErrorClass::ProxyNotAllowed => untrusted(Distrust::Proxy),
+            ErrorClass::SamlConditions => untrusted(Distrust::Conditions),
+            ErrorClass::SamlAudience => untrusted(Distrust::Audience),
             class => ClientError::Malformed {
                 class,
                 status: self.status,

@@ -45,6 +45,7 @@ mod builder;
 mod client;
 mod error;
 mod exchange;
+mod saml;
 mod text;
 mod tls;
 mod transport;
@@ -52,7 +53,8 @@ mod transport;
 pub use builder::{ClientBuilder, Protocol};
 pub use casque_proto::{
     Assertion, Attributes, Format, LoginOptions, PgtUrl, ProxyGrantingTicket,
-    ProxyGrantingTicketIou, ProxyTicket, ServiceRule, ServiceTicket, ServiceUrl, Tolerance,
+    ProxyGrantingTicketIou, ProxyTicket, ServiceRule, ServiceTicket, ServiceUrl, TicketMode,
+    Tolerance,
 };
 pub use client::Client;
 pub use error::{ClientError, Distrust, TransportFailure};

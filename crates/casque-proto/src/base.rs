@@ -8,7 +8,7 @@ use crate::encode::push_pair;
 use crate::endpoint::Endpoint;
 use crate::pgt_url::PgtUrl;
 use crate::service_response::Format;
-use crate::service_url::ServiceUrl;
+use crate::service_url::{ServiceUrl, TicketMode};
 use crate::ticket::{ProxyGrantingTicket, ServiceTicket};
 
 /// The base URL of a CAS server, such as `https://cas.example.org/cas`.
@@ -119,7 +119,11 @@ impl CasBase {
             .login
             .clone()
             .unwrap_or_else(|| self.endpoint(Endpoint::Login));
-        push_pair(&mut url, "service", service.without_fragment());
+        let name = match options.ticket_mode {
+            TicketMode::Cas => "service",
+            TicketMode::Saml => "TARGET",
+        };
+        push_pair(&mut url, name, service.without_fragment());
         if options.renew {
             push_pair(&mut url, "renew", "true");
         }
@@ -212,6 +216,8 @@ pub struct LoginOptions {
     pub gateway: bool,
     /// How the ticket comes back. A server redirects if nothing is said.
     pub method: Option<LoginMethod>,
+    /// Under which name the ticket comes back; by SAML 1.1 it is asked for as `TARGET`.
+    pub ticket_mode: TicketMode,
 }
 
 impl LoginOptions {
@@ -233,6 +239,13 @@ impl LoginOptions {
     #[must_use]
     pub fn method(mut self, method: LoginMethod) -> Self {
         self.method = Some(method);
+        self
+    }
+
+    /// Sets `ticket_mode`.
+    #[must_use]
+    pub fn ticket_mode(mut self, mode: TicketMode) -> Self {
+        self.ticket_mode = mode;
         self
     }
 }

@@ -4,7 +4,7 @@ use axum::body::Body;
 use axum::http::{Method, StatusCode};
 use casque_testkit::{Fault, Page as CasPage};
 
-use crate::support::{CALLBACK, FORM, Lab};
+use crate::support::{BASE, CALLBACK, FORM, Lab, SERVICE};
 
 const ALICE: &str = "<cas:serviceResponse xmlns:cas='http://www.yale.edu/tp/cas'>\
     <cas:authenticationSuccess><cas:user>alice</cas:user></cas:authenticationSuccess>\
@@ -92,4 +92,35 @@ async fn a_ticket_elsewhere_is_the_applications_own() {
         assert_eq!(browser.session().cloned(), session, "{target}");
     }
     assert_eq!(lab.server.requests_for(CasPage::P3ServiceValidate).len(), 1);
+}
+
+#[tokio::test]
+async fn a_client_of_saml_takes_its_ticket_as_samlart() {
+    // R-019, R-053: asked for by TARGET, and `ticket` is the application's own then.
+    let lab = Lab::with(|builder| {
+        builder
+            .service_base(BASE)
+            .client_options(|client| client.protocol(casque_client::Protocol::Saml11))
+    });
+    let mut browser = lab.browser();
+    let asked = browser.go("/members").await;
+    let target: String = url::form_urlencoded::byte_serialize(SERVICE.as_bytes()).collect();
+    assert!(
+        asked
+            .location()
+            .contains(&format!("/login?TARGET={target}")),
+        "{}",
+        asked.location()
+    );
+    let ticket = lab.server.grant(SERVICE, "alice");
+    let ignored = browser
+        .go(&format!("{CALLBACK}?ticket={}", ticket.secret()))
+        .await;
+    assert!(lab.server.requests().is_empty(), "{ignored:?}");
+    let back = browser
+        .go(&format!("{CALLBACK}?SAMLart={}", ticket.secret()))
+        .await;
+    assert_eq!(back.location(), format!("{BASE}/members"));
+    assert_eq!(browser.go("/members").await.status, StatusCode::OK);
+    assert_eq!(lab.server.requests_for(CasPage::SamlValidate).len(), 1);
 }

@@ -73,6 +73,20 @@ impl SamlRequest {
         )
     }
 
+    /// The same, accepting only a ticket from a fresh login with credentials (R-241, S-013).
+    pub fn renewing_request(
+        base: &CasBase,
+        service: &ServiceUrl,
+        ticket: &ServiceTicket,
+        stamp: &SamlStamp,
+    ) -> Request<Bytes> {
+        let query = [("TARGET", service.without_fragment()), ("renew", "true")];
+        post(
+            &base.endpoint_with(Endpoint::SamlValidate, &query),
+            Self::to_xml(ticket, stamp),
+        )
+    }
+
     /// The envelope an application posts.
     pub fn to_xml(ticket: &ServiceTicket, stamp: &SamlStamp) -> String {
         let mut xml = Writer::new();

@@ -1,7 +1,7 @@
 //! A CAS server that misbehaves when it is told to.
 //!
 //! [`FakeCas`] is a real HTTP server on a free loopback port, plain or with TLS, that speaks the browser's part
-//! (`/login`, `/logout`), the back channel (`/validate`, `/serviceValidate`, `/p3/serviceValidate`) and proxying (`/proxy`,
+//! (`/login`, `/logout`), the back channel (`/validate`, `/serviceValidate`, `/p3/serviceValidate`, `/samlValidate`) and proxying (`/proxy`,
 //! `/proxyValidate`, `/p3/proxyValidate`; whoever names a `pgtUrl` may act as a proxy). Its people and
 //! tickets live in memory, every request is recorded, and any page can be told to be slow, to break off, to lie about its
 //! status, to send too much, or to say nothing at all.

@@ -1,9 +1,11 @@
 //! The pages, as a function of a request and the state.
 
 use std::fmt::Write as _;
+use std::time::SystemTime;
 
 use bytes::Bytes;
-use casque_proto::ProxyGrantingTicketIou;
+use casque_proto::saml::{SamlAssertion, SamlReply, SamlRequest, SamlResponse, SamlStamp};
+use casque_proto::{ProxyGrantingTicketIou, ReadOptions};
 use http::header::{CONTENT_TYPE, LOCATION};
 use http::{HeaderValue, Method, Response, StatusCode};
 use url::form_urlencoded;
@@ -25,6 +27,8 @@ pub enum Page {
     ServiceValidate,
     /// `/p3/serviceValidate`, CAS 3, with attributes.
     P3ServiceValidate,
+    /// `/samlValidate`, SAML 1.1, with attributes.
+    SamlValidate,
     /// `/proxyValidate`, CAS 2 for proxy tickets too.
     ProxyValidate,
     /// `/p3/proxyValidate`, CAS 3 for proxy tickets too.
@@ -35,12 +39,13 @@ pub enum Page {
 
 impl Page {
     /// All pages.
-    pub const ALL: [Self; 8] = [
+    pub const ALL: [Self; 9] = [
         Self::Login,
         Self::Logout,
         Self::Validate,
         Self::ServiceValidate,
         Self::P3ServiceValidate,
+        Self::SamlValidate,
         Self::ProxyValidate,
         Self::P3ProxyValidate,
         Self::Proxy,
@@ -54,6 +59,7 @@ impl Page {
             Self::Validate => "/cas/validate",
             Self::ServiceValidate => "/cas/serviceValidate",
             Self::P3ServiceValidate => "/cas/p3/serviceValidate",
+            Self::SamlValidate => "/cas/samlValidate",
             Self::ProxyValidate => "/cas/proxyValidate",
             Self::P3ProxyValidate => "/cas/p3/proxyValidate",
             Self::Proxy => "/cas/proxy",
@@ -78,6 +84,7 @@ pub(super) async fn respond(
         Page::Login => login(request, state),
         Page::Logout => logout(request, state),
         Page::Proxy => proxy(request, state),
+        Page::SamlValidate => saml_validate(request, state),
         Page::Validate
         | Page::ServiceValidate
         | Page::P3ServiceValidate
@@ -224,6 +231,40 @@ fn proxy(request: &RecordedRequest, state: &State) -> Response<Bytes> {
 }
 
 type Refusal = (&'static str, &'static str);
+
+fn saml_validate(request: &RecordedRequest, state: &State) -> Response<Bytes> {
+    let query = request.query();
+    let target = find(&query, "TARGET");
+    let options = ReadOptions::default();
+    let Ok(asked) = SamlRequest::parse(target, request.body(), &options) else {
+        return html(StatusCode::BAD_REQUEST, "<h1>No SAML request</h1>");
+    };
+    let mut parameters = vec![
+        ("service".to_owned(), asked.target().to_owned()),
+        ("ticket".to_owned(), asked.artifact().secret().to_owned()),
+    ];
+    parameters.extend(find(&query, "renew").map(|set| ("renew".to_owned(), set.to_owned())));
+    let now = SystemTime::now();
+    let response = match judge(Page::SamlValidate, &parameters, state) {
+        Ok(Grant { person, .. }) => {
+            let attributes = person.attributes().iter();
+            let assertion = attributes.fold(
+                SamlAssertion::new(person.name()).with_authenticated_at(now),
+                |assertion, (name, values)| assertion.with_attribute(name, values),
+            );
+            SamlResponse::Success(assertion.with_method(SamlAssertion::PASSWORD))
+        }
+        Err((_, description)) => SamlResponse::request_denied(description),
+    };
+    let stamp = SamlStamp::new(now, &mut |bytes| bytes.fill(1));
+    let reply =
+        SamlReply::new(&stamp, state.base_url(), asked.target()).in_response_to(asked.request_id());
+    respond_with(
+        StatusCode::OK,
+        "text/xml;charset=UTF-8",
+        response.to_xml(&reply),
+    )
+}
 
 /// The checks of a CAS server in their order; a ticket that was looked up is gone whatever comes after.
 fn judge(page: Page, query: &[(String, String)], state: &State) -> Result<Grant, Refusal> {
