@@ -2,6 +2,7 @@
 
 mod config;
 mod consent;
+mod credentials;
 mod http;
 mod login;
 mod logout;
@@ -11,6 +12,7 @@ mod password;
 mod people;
 mod proxy;
 mod registry;
+mod rest;
 mod saml;
 mod secret;
 mod serve;
@@ -25,8 +27,8 @@ mod validate;
 
 pub use self::http::Peer;
 pub use config::{
-    Config, ConfigError, ConfigErrors, LimitsConfig, LoginConfig, PasswordConfig, SsoConfig,
-    TicketConfig, TlsConfig, configuration_reference,
+    Config, ConfigError, ConfigErrors, LimitsConfig, LoginConfig, PasswordConfig, RestConfig,
+    SsoConfig, TicketConfig, TlsConfig, configuration_reference,
 };
 pub use outbound::{Network, NetworkFuture, OutboundError, SystemNetwork};
 pub use pages::{

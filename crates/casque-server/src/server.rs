@@ -26,7 +26,7 @@ use crate::{
     people::People,
     proxy::{self, Callbacks},
     registry::Services,
-    saml,
+    rest, saml,
     secret::Secret,
     slo::Messenger,
     sso::{Lifetimes, Sessions},
@@ -112,6 +112,8 @@ impl Server {
         let state = State {
             origin: base.origin().ascii_serialization(),
             authority: Authority::of(&base),
+            base: config.base_url.clone(),
+            rest: config.rest.enabled,
             cookies: Cookies::new(base.scheme() == "https", base.path()),
             head_bytes: config.limits.header_bytes,
             form_limits: FormLimits {
@@ -178,6 +180,12 @@ impl Server {
             .route(&at("samlValidate"), any(saml::saml_validate))
             .route(&at("assets/{file}"), any(asset))
             .route(&at(""), any(home));
+        if state.rest {
+            router = router
+                .route(&at("v1/tickets"), any(rest::tickets))
+                .route(&at("v1/tickets/{tgt}"), any(rest::ticket))
+                .route(&at("v1/users"), any(rest::users));
+        }
         if !prefix.is_empty() {
             router = router.route(prefix, any(home));
         }

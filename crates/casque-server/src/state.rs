@@ -5,6 +5,7 @@ use std::{
     time::Duration,
 };
 
+use casque_proto::CasBase;
 use casque_store::{Clock, SharedStore, StoreError};
 use ipnet::IpNet;
 
@@ -31,6 +32,10 @@ pub(crate) struct State {
     /// `scheme://host[:port]` of the base URL.
     pub(crate) origin: String,
     pub(crate) authority: Authority,
+    /// What both are parts of.
+    pub(crate) base: CasBase,
+    /// Whether the REST protocol is spoken.
+    pub(crate) rest: bool,
     pub(crate) cookies: Cookies,
     /// The head of a request, in bytes.
     pub(crate) head_bytes: usize,

@@ -72,6 +72,8 @@ pub struct Config {
     pub tickets: TicketConfig,
     /// Lifetimes of single sign-on sessions.
     pub sso: SsoConfig,
+    /// The REST protocol.
+    pub rest: RestConfig,
     /// What one client may take.
     pub limits: LimitsConfig,
     pointers: Pointers,
@@ -144,6 +146,13 @@ pub struct SsoConfig {
     pub remember_me: bool,
     /// From login to the end of a remembered session.
     pub remember_me_lifetime: Duration,
+}
+
+/// `[rest]`
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct RestConfig {
+    /// Whether programs may trade a password for tickets at `/v1/tickets` and `/v1/users`.
+    pub enabled: bool,
 }
 
 /// `[limits]`
@@ -310,6 +319,9 @@ impl Config {
                 proxy_ticket_lifetime: sheet.duration("tickets.proxy_ticket_lifetime")?,
             },
             sso,
+            rest: RestConfig {
+                enabled: sheet.flag("rest.enabled")?,
+            },
             limits: LimitsConfig {
                 connections: sheet.count("limits.connections")? as usize,
                 header_bytes: sheet.count("limits.header_bytes")? as usize,

@@ -239,6 +239,14 @@ pub(crate) const KEYS: &[Key] = &[
         meaning: "How long such a session lives, used or not.",
     },
     Key {
+        name: "rest.enabled",
+        kind: Kind::Flag,
+        default: Default::Is("false"),
+        example: "true",
+        meaning: "Whether programs may trade a user's password for tickets at `/v1/tickets` and `/v1/users`. Such a \
+                  program sees the password, so turn it on only where one is needed that cannot open a browser.",
+    },
+    Key {
         name: "limits.connections",
         kind: Kind::Count {
             least: 16,

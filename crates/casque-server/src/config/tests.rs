@@ -259,7 +259,7 @@ fn bad_configurations_and_what_is_said() {
             "base_url = \"https://cas.example.edu/cas\"\n\"a\\nb\" = 1\n",
             "casque.toml:2: unknown key `a\\u{a}b`\n  \
              fix: known here: base_url, listen, organisation, store, secret_key, people, services, trusted_roots, \
-             trusted_proxies, tls, login, passwords, tickets, sso, limits",
+             trusted_proxies, tls, login, passwords, tickets, sso, rest, limits",
         ),
         (
             // Everything is told at once, by line.

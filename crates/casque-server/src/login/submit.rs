@@ -7,20 +7,17 @@ use http::{HeaderMap, HeaderValue, StatusCode, header::RETRY_AFTER};
 
 use super::{Form, Options, Wanted, add_cookie, decide, enter::Entry, flow, logged_in, refused};
 use crate::{
+    credentials::{Checked, Credentials},
     http::{
         Cookie, Failure, Parameters, Peer, client_address, is_own_form, is_unlisted_proxy, network,
         read_form,
     },
     pages::LoginProblem,
-    password::Password,
     people::Person,
     sso::{Choices, Session},
     state::State,
-    throttle::{DEVICE_MAX_AGE, Who, canonical_person, device_cookie, known_device},
+    throttle::{DEVICE_MAX_AGE, Who, device_cookie, known_device},
 };
-
-/// The longest name that is looked up; a longer one is nobody's.
-const MAX_USERNAME_BYTES: usize = 256;
 
 pub(super) async fn submit(state: &State, request: Request) -> Result<Response, Failure> {
     let (parts, body) = request.into_parts();
@@ -105,17 +102,9 @@ impl Attempt<'_> {
 
     async fn judge(&self, password: &[u8], ticket: Option<&[u8]>) -> Result<Response, Failure> {
         let state = self.state;
-        let wrong = LoginProblem::WrongCredentials;
-        let password = Some(password)
-            .filter(|_| self.username.len() <= MAX_USERNAME_BYTES)
-            .and_then(|password| Password::new(password).ok());
+        let credentials = Credentials::new(self.username, password);
+        let counted_as = credentials.counted_as().to_owned();
         let now = state.clock.now();
-        // What is too long can be nobody's; all such attempts are counted as one person, so that
-        // they are no way around the throttle.
-        let counted_as = match &password {
-            Some(_) => canonical_person(self.username),
-            None => String::new(),
-        };
         let device = state
             .cookies
             .read(self.headers, Cookie::Device)
@@ -140,34 +129,13 @@ impl Attempt<'_> {
         if !self.spend_ticket(ticket).await? {
             return Ok(self.again(StatusCode::FORBIDDEN, LoginProblem::StaleForm));
         }
-        let Some(password) = password else {
-            state.throttle.failed(attempt, now).await?;
-            tracing::warn!(network = %self.network, "login failed: too long");
-            return Ok(self.again(StatusCode::UNAUTHORIZED, wrong));
-        };
-        let person = state
-            .people
-            .find(self.username)
-            .filter(|person| !person.disabled);
-        let hash = person.as_ref().map(|person| person.password_hash.as_str());
-        let right = state.passwords.check(hash, password).await;
-        match (right, person) {
-            (Ok(true), Some(person)) => {
-                drop(attempt);
-                self.welcome(&person, &counted_as, device.is_some()).await
+        match credentials.check(state, attempt, &self.network).await? {
+            Checked::Right(person) => self.welcome(&person, &counted_as, device.is_some()).await,
+            Checked::Wrong => {
+                Ok(self.again(StatusCode::UNAUTHORIZED, LoginProblem::WrongCredentials))
             }
-            (Ok(_), person) => {
-                state.throttle.failed(attempt, now).await?;
-                // A name that is nobody's may be a password in the wrong field.
-                let user = person.map_or_else(|| "unknown".to_owned(), |person| person.id.clone());
-                tracing::warn!(%user, network = %self.network, "login failed");
-                Ok(self.again(StatusCode::UNAUTHORIZED, wrong))
-            }
-            (Err(_), _) => {
-                // It was no attempt: nothing of it stays.
-                drop(attempt);
+            Checked::Busy => {
                 self.restore_ticket(ticket).await?;
-                tracing::warn!("login refused: too many at the same time");
                 let response = self.again(StatusCode::SERVICE_UNAVAILABLE, LoginProblem::Busy);
                 Ok(retry_after(response, Duration::from_secs(2)))
             }

@@ -13,6 +13,7 @@ mod logout;
 mod proxies;
 mod proxying;
 mod races;
+mod rest;
 mod saml;
 mod scenarios;
 mod secrets;
