@@ -213,13 +213,11 @@ async fn live(state: &State, tgt: &str) -> Result<(Session, Arc<Person>), Refuse
         .people
         .find(&session.user)
         .filter(|person| !person.disabled && state.sessions.fits(&session, person));
-    match person {
-        Some(person) => Ok((session, person)),
-        None => {
-            state.end_session(&session.id).await?;
-            Err(RestRefusal::TgtNotFound.into())
-        }
+    if let Some(person) = person {
+        return Ok((session, person));
     }
+    state.end_session(&session.id).await?;
+    Err(RestRefusal::TgtNotFound.into())
 }
 
 /// Whether a service lets a person in, and may be told about them: nobody can be asked here.
