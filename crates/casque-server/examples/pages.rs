@@ -119,13 +119,6 @@ fn main() -> std::io::Result<()> {
                 nonce: "0123abcd",
             },
         ),
-        (
-            "onward",
-            Page::Onward {
-                name: "Course catalogue",
-                url: "https://catalogue.example.edu/",
-            },
-        ),
         ("logged-out", Page::LoggedOut { service: None }),
         (
             "logged-out-service",

@@ -14,9 +14,8 @@ use http::{
 
 use crate::{
     http::{
-        BodyError, Cookie, Failure, Parameters, form_target, is_form_navigation, is_navigation,
-        is_own_form, method_not_allowed, page, page_with_forms, page_with_images, read_form,
-        redirect, redirect_from_form,
+        BodyError, Cookie, Failure, Parameters, is_form_navigation, is_navigation, is_own_form,
+        method_not_allowed, page, page_with_forms, page_with_images, read_form, redirect,
     },
     pages::{Continue, Field, Page, ServiceLabel},
     slo::FrontMessage,
@@ -43,7 +42,7 @@ pub(crate) async fn logout(
         let body = body.as_ref().map(|body| body.as_slice());
         let parameters = Parameters::read(parts.uri.query(), body)?;
         if is_meant(&state, &method, &parts.headers) {
-            end(&state, &method, &parts.headers, &parameters).await
+            end(&state, &parts.headers, &parameters).await
         } else {
             ask(&state, &parts.headers, &parameters).await
         }
@@ -65,7 +64,6 @@ fn is_meant(state: &State, method: &Method, headers: &HeaderMap) -> bool {
 
 async fn end(
     state: &State,
-    method: &Method,
     headers: &HeaderMap,
     parameters: &Parameters,
 ) -> Result<Response, Failure> {
@@ -79,11 +77,6 @@ async fn end(
     let onward = onward(state, parameters);
     let mut response = match onward {
         _ if !messages.is_empty() => tell_by_page(state, &messages, onward.as_ref()),
-        Some(url) if *method == Method::POST => {
-            let service = state.services.find(&url);
-            let name = service.map_or("", |service| service.display_name());
-            redirect_from_form(state, headers, url.as_str(), name)
-        }
         Some(url) => redirect(state, url.as_str()),
         None => page(state, StatusCode::OK, &Page::LoggedOut { service: None }),
     };
@@ -148,7 +141,7 @@ async fn ask(
     };
     let action = format!("{}/logout", state.prefix);
     let onward = onward(state, parameters);
-    let target = form_target(headers, onward.as_ref().map(RegistryUrl::origin));
+    let target = onward.as_ref().map(RegistryUrl::origin);
     let fields = onward
         .as_ref()
         .map(|url| Field::new("service", url.as_str()));

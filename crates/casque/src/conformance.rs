@@ -22,6 +22,10 @@ use crate::say;
 /// The exit status is 0 if nothing failed, 1 if something did, and 2 if nothing could be graded: the command is wrong, no
 /// server answers, or it does not take the password.
 #[derive(Debug, Args)]
+#[expect(
+    clippy::struct_excessive_bools,
+    reason = "each is a switch of its own on the command line"
+)]
 #[command(after_help = EXAMPLES)]
 pub(crate) struct Arguments {
     /// The server's base URL, such as `https://cas.example.org/cas`.
@@ -88,7 +92,7 @@ pub(crate) struct Arguments {
     #[arg(long)]
     json: bool,
 
-    /// Write JUnit XML here too.
+    /// Write `JUnit` XML here too.
     #[arg(long, value_name = "FILE")]
     junit: Option<PathBuf>,
 

@@ -28,15 +28,6 @@ pub(crate) fn is_form_navigation(headers: &HeaderMap) -> bool {
         && is_declared_navigation(headers).unwrap_or(!headers.contains_key("x-requested-with"))
 }
 
-/// Whether a browser says that it loads a page, as all current ones do.
-pub(crate) fn is_browser(headers: &HeaderMap) -> bool {
-    let is = |name: &str, word: &str| {
-        let mut values = headers.get_all(name).iter();
-        values.next().is_some_and(|value| value == word) && values.next().is_none()
-    };
-    is("sec-fetch-mode", "navigate") && is("sec-fetch-dest", "document")
-}
-
 /// Whether a browser loads a page that nobody has asked for yet.
 pub(crate) fn is_prefetch(headers: &HeaderMap) -> bool {
     ["sec-purpose", "purpose"]

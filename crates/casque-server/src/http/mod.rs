@@ -11,13 +11,12 @@ mod respond;
 
 pub(crate) use body::{BodyError, FormLimits, read_body, read_form};
 pub(crate) use cookies::{Cookie, Cookies};
-pub(crate) use fetch::{is_browser, is_form_navigation, is_navigation, is_own_form, is_prefetch};
+pub(crate) use fetch::{is_form_navigation, is_navigation, is_own_form, is_prefetch};
 pub(crate) use guard::Guard;
 pub(crate) use host::Authority;
 pub(crate) use params::{ParameterError, Parameters};
 pub use peer::Peer;
 pub(crate) use peer::{client_address, is_unlisted_proxy, network};
 pub(crate) use respond::{
-    Failure, content, form_target, method_not_allowed, page, page_with_forms, page_with_images,
-    redirect, redirect_from_form, text,
+    Failure, content, method_not_allowed, page, page_with_forms, page_with_images, redirect, text,
 };

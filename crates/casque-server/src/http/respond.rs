@@ -3,11 +3,11 @@
 use axum::{body::Body, response::Response};
 use casque_store::StoreError;
 use http::{
-    HeaderMap, HeaderValue, StatusCode,
+    HeaderValue, StatusCode,
     header::{ALLOW, CONNECTION, CONTENT_SECURITY_POLICY, CONTENT_TYPE, LOCATION, RETRY_AFTER},
 };
 
-use super::{BodyError, ParameterError, is_browser};
+use super::{BodyError, ParameterError};
 use crate::{
     pages::Page,
     secret::{hex, random_bytes},
@@ -93,30 +93,6 @@ pub(crate) fn redirect(state: &State, url: &str) -> Response {
     let mut response = empty(StatusCode::SEE_OTHER);
     response.headers_mut().insert(LOCATION, location);
     response
-}
-
-/// Sends a browser to a service in answer to a form of ours.
-///
-/// Chromium holds the policy of a page (`form-action`) against every redirect that follows its
-/// form, also against those of the service, which may lead to any origin. So a browser gets a page
-/// that goes on by itself: that is a new navigation, which no policy of a form is about. Programs
-/// that log in, and browsers too old to say what they are, get the redirect of R-040.
-pub(crate) fn redirect_from_form(
-    state: &State,
-    headers: &HeaderMap,
-    url: &str,
-    name: &str,
-) -> Response {
-    if !is_browser(headers) || HeaderValue::from_str(url).is_err() {
-        return redirect(state, url);
-    }
-    page(state, StatusCode::OK, &Page::Onward { name, url })
-}
-
-/// Where the form of a page may lead besides this server: nowhere for a browser that
-/// [`redirect_from_form`] gives a page to.
-pub(crate) fn form_target(headers: &HeaderMap, target: Option<String>) -> Option<String> {
-    target.filter(|_| !is_browser(headers))
 }
 
 /// 405 with the methods that would have done.

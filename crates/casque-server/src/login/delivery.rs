@@ -2,10 +2,10 @@
 
 use axum::response::Response;
 use casque_proto::{RegistryUrl, ServiceTicket, TicketMode};
-use http::{HeaderMap, HeaderName, HeaderValue, StatusCode, header::CONTENT_SECURITY_POLICY};
+use http::{HeaderName, HeaderValue, StatusCode, header::CONTENT_SECURITY_POLICY};
 
 use crate::{
-    http::{Parameters, content, redirect_from_form, text},
+    http::{Parameters, content, redirect, text},
     pages::{Continue, Field, Page, Pages},
     registry::{ResponseType, Service},
     secret::{hex, random_bytes},
@@ -19,16 +19,11 @@ pub(crate) fn asked_for(parameters: &Parameters) -> Option<ResponseType> {
 }
 
 /// Sends the browser to the service with its ticket.
-///
-/// `after_form` is for the answer to a form of ours, whose policy a browser may hold against what
-/// follows it.
 pub(super) fn deliver(
     state: &State,
-    headers: &HeaderMap,
     (url, service): (&RegistryUrl, &Service),
     (ticket, mode): (&ServiceTicket, TicketMode),
     method: Option<ResponseType>,
-    after_form: bool,
 ) -> Response {
     let way = match mode {
         // by redirect only.
@@ -38,11 +33,7 @@ pub(super) fn deliver(
     match way {
         ResponseType::Redirect => {
             let location = url.with_ticket(mode.parameter(), ticket);
-            if after_form {
-                redirect_from_form(state, headers, &location, service.display_name())
-            } else {
-                crate::http::redirect(state, &location)
-            }
+            redirect(state, &location)
         }
         ResponseType::Post => by_post(state, url, service, ticket),
         ResponseType::Header => by_header(state, url, ticket),

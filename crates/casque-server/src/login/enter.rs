@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use axum::response::Response;
 use casque_proto::{RegistryUrl, TicketMode};
-use http::{HeaderMap, StatusCode};
+use http::StatusCode;
 
 use super::{
     Options,
@@ -15,7 +15,7 @@ use super::{
 };
 use crate::{
     consent,
-    http::{Failure, form_target, page, page_with_forms, redirect, redirect_from_form},
+    http::{Failure, page, page_with_forms, redirect},
     pages::{Continue, Field, Page},
     people::Person,
     registry::{ResponseType, Service},
@@ -49,7 +49,6 @@ impl Question {
 /// A person on the way into a service.
 pub(super) struct Entry<'a> {
     pub(super) state: &'a State,
-    pub(super) headers: &'a HeaderMap,
     pub(super) session: &'a Session,
     pub(super) person: &'a Person,
     /// The service as it was given.
@@ -60,8 +59,6 @@ pub(super) struct Entry<'a> {
     pub(super) options: Options,
     /// In direct answer to a password.
     pub(super) fresh: bool,
-    /// In answer to a form of ours.
-    pub(super) after_form: bool,
 }
 
 impl Entry<'_> {
@@ -96,22 +93,16 @@ impl Entry<'_> {
                 }
                 deliver(
                     self.state,
-                    self.headers,
                     (self.url, self.service),
                     (&ticket, self.mode),
                     self.options.method,
-                    self.after_form,
                 )
             }
         }))
     }
 
     fn go(&self, url: &str) -> Response {
-        if self.after_form {
-            redirect_from_form(self.state, self.headers, url, self.service.display_name())
-        } else {
-            redirect(self.state, url)
-        }
+        redirect(self.state, url)
     }
 
     fn denied(&self) -> Response {
@@ -168,7 +159,7 @@ impl Entry<'_> {
                 form,
             },
         };
-        let target = form_target(self.headers, Some(self.url.origin()));
+        let target = Some(self.url.origin());
         page_with_forms(self.state, status, &shown, target.as_deref())
     }
 

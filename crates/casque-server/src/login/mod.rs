@@ -25,10 +25,7 @@ pub(crate) use self::{
 
 use self::decide::Asked;
 use crate::{
-    http::{
-        Cookie, Failure, Parameters, form_target, is_prefetch, method_not_allowed, page_with_forms,
-        text,
-    },
+    http::{Cookie, Failure, Parameters, is_prefetch, method_not_allowed, page_with_forms, text},
     pages::{Continue, Field, Login, LoginProblem, Page, ServiceLabel},
     people::Person,
     registry::{ResponseType, Service},
@@ -195,7 +192,6 @@ impl Form<'_> {
             remember_me: state.remember_me.then_some(self.choices.remembered),
             warn: self.choices.warn,
         });
-        let target = form_target(headers, target);
         let mut response = page_with_forms(state, status, &shown, target.as_deref());
         if sent.is_none() {
             add_cookie(&mut response, state.cookies.set(Cookie::Flow, &flow, None));

@@ -76,7 +76,6 @@ async fn answer(state: &State, request: Request) -> Result<Response, Failure> {
     };
     let entry = Entry {
         state,
-        headers,
         session: &session,
         person: &person,
         text,
@@ -85,7 +84,6 @@ async fn answer(state: &State, request: Request) -> Result<Response, Failure> {
         service,
         options,
         fresh: parameters.flag("fresh"),
-        after_form: true,
     };
     // Taken as it was shown: other attributes by now, and it is asked again.
     let to = entry.bound_to(question);

@@ -46,7 +46,6 @@ pub(super) async fn show(
             Some((session, person)),
         ) => Some(Entry {
             state,
-            headers,
             session,
             person,
             text,
@@ -55,7 +54,6 @@ pub(super) async fn show(
             service,
             options,
             fresh: false,
-            after_form: false,
         }),
         _ => None,
     };

@@ -185,7 +185,6 @@ impl Attempt<'_> {
         };
         let entry = Entry {
             state: self.state,
-            headers: self.headers,
             session,
             person,
             text,
@@ -194,7 +193,6 @@ impl Attempt<'_> {
             service,
             options: self.options,
             fresh: true,
-            after_form: true,
         };
         let gateway = self.options.gateway && !self.options.renew;
         entry

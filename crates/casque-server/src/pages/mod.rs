@@ -204,7 +204,7 @@ fn is_plain_origin(text: &str) -> bool {
     })
 }
 
-const TEMPLATES: [(&str, &str); 14] = [
+const TEMPLATES: [(&str, &str); 13] = [
     ("base.html", include_str!("templates/base.html")),
     ("login.html", include_str!("templates/login.html")),
     ("logged_in.html", include_str!("templates/logged_in.html")),
@@ -226,7 +226,6 @@ const TEMPLATES: [(&str, &str); 14] = [
         "post_ticket.html",
         include_str!("templates/post_ticket.html"),
     ),
-    ("onward.html", include_str!("templates/onward.html")),
     ("error.html", include_str!("templates/error.html")),
 ];
 

@@ -71,13 +71,6 @@ pub enum Page<'a> {
         /// What the policy of the page lets the script by.
         nonce: &'a str,
     },
-    /// Goes on to a service by itself, after a form.
-    Onward {
-        /// What the service is called.
-        name: &'a str,
-        /// Its checked address, with the ticket if there is one.
-        url: &'a str,
-    },
     /// Signed out.
     LoggedOut {
         /// A registered service with the address to go back to.
@@ -233,7 +226,6 @@ impl Page<'_> {
             Self::Consents { .. } => "consents.html",
             Self::Denied { .. } => "denied.html",
             Self::PostTicket { .. } => "post_ticket.html",
-            Self::Onward { .. } => "onward.html",
             Self::Error { .. } => "error.html",
         }
     }
@@ -297,10 +289,6 @@ impl Page<'_> {
                 service => value(service),
                 form => value(form),
                 nonce => *nonce,
-            },
-            Self::Onward { name, url } => context! {
-                name => *name,
-                url => *url,
             },
             Self::LoggedOut { service } => signed_out(*service, &[]),
             Self::LoggedOutInFront { service, messages } => signed_out(*service, messages),

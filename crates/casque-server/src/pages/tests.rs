@@ -117,13 +117,6 @@ fn every_page(text: &str) -> Vec<(String, Page<'_>)> {
             service: label(text),
         },
     );
-    add(
-        "onward",
-        Page::Onward {
-            name: text,
-            url: text,
-        },
-    );
     add("logged out", Page::LoggedOut { service: None });
     add(
         "logged out of a service",
@@ -405,15 +398,4 @@ fn the_form_that_takes_a_ticket_to_its_service() {
     );
     let policy = Pages::content_security_policy_of_post("*; script-src *", "0123abcd");
     assert!(policy.contains("form-action 'none';"), "{policy}");
-}
-
-#[test]
-fn the_way_on_is_the_address_byte_for_byte() {
-    let url = "https://app.example.org/?a='1'&b=2&ticket=ST-1";
-    let html = pages().render(&Page::Onward { name: "App", url });
-    let escaped = "https://app.example.org/?a=&#39;1&#39;&amp;b=2&amp;ticket=ST-1";
-    assert!(html.contains(&format!(
-        "<meta http-equiv=\"refresh\" content=\"0; url={escaped}\">"
-    )));
-    assert!(html.contains(&format!("href=\"{escaped}\"")));
 }
