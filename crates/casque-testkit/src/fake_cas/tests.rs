@@ -224,8 +224,8 @@ fn applications_act_as_proxies() {
     let cas = FakeCas::start();
     let (send, received) = std::sync::mpsc::channel();
     cas.deliver_pgts(move |url| {
-        let sent = send.send(url).is_ok();
-        async move { if sent { 200 } else { 500 } }
+        let was_taken = send.send(url).is_ok();
+        async move { if was_taken { 200 } else { 500 } }
     });
     let ticket = cas.grant(SERVICE, "alice");
     let line = validation("serviceValidate", SERVICE, ticket.secret());
