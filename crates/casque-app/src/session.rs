@@ -24,6 +24,8 @@ use crate::keys::{KeyRing, random, random_id};
 
 const SESSION: &str = "app-session";
 const FAMILY: &str = "app-family";
+/// That a family has ended.
+const ENDED: &str = "app-ended";
 const TICKET: &str = "app-ticket";
 const PGT: &str = "app-pgt";
 
@@ -457,7 +459,10 @@ impl Sessions {
             let deadline = self.deadline(session.created, now);
             self.store.create(&new_key, record, deadline).await?;
             let members = self.store.members(&family).await?;
-            if !members.iter().any(|member| member == &new_handle) {
+            let ended = Key::new(ENDED, &session.family, hasher);
+            if !members.iter().any(|member| member == &new_handle)
+                || self.store.get(&ended).await?.is_some()
+            {
                 self.store.delete(&new_key).await?;
                 return Ok(None);
             }
@@ -469,7 +474,12 @@ impl Sessions {
 
     async fn end_family(&self, family: &[u8]) -> Result<usize, StoreError> {
         let mut ended = 0;
+        let until = self.clock.now() + self.absolute;
         for hasher in self.ring.hashers() {
+            // Said first: an id that changes meanwhile is either in the family below, or finds this.
+            self.store
+                .create(&Key::new(ENDED, family, hasher), Vec::new(), until)
+                .await?;
             self.store.delete(&Key::new(PGT, family, hasher)).await?;
             for handle in self
                 .store

@@ -491,39 +491,3 @@ async fn gateway_without_a_ticket_is_a_redirect_whatever_the_method() {
         );
     }
 }
-
-#[tokio::test]
-async fn browsers_go_on_from_a_page_that_no_policy_of_a_form_reaches() {
-    // R-040: programs get the redirect; S-043
-    let house = House::new();
-    let mut browser = house.browser();
-    let path = format!("/login?service={}", encode(APP));
-    let own = "form-action 'self'; ";
-    let page = browser
-        .send(Method::GET, &path, &BROWSER, Body::empty())
-        .await;
-    let policy = page.header("content-security-policy").expect("a policy");
-    assert!(policy.contains(own), "{policy}");
-    let (_, form) = page.form();
-    let form = format!("{form}username=alice&password={}", encode(PASSWORD));
-    let answer = browser
-        .send(Method::POST, "/login", &BROWSER, Body::from(form))
-        .await;
-    assert_eq!(answer.status, 200, "{}", answer.body);
-    assert!(answer.sets_tgc() && answer.location().is_none());
-    let (_, url) = answer
-        .body
-        .split_once("content=\"0; url=")
-        .expect("a way on");
-    let url = crate::house::plain(url.split('"').next().expect("an end"));
-    let ticket = url
-        .strip_prefix("https://app.example.org/?ticket=")
-        .expect("the service");
-    let told = browser.validate("p3/serviceValidate", APP, ticket).await;
-    assert!(told.body.contains("<cas:isFromNewLogin>true<"));
-    // Without a form there is a plain redirect.
-    let next = browser
-        .send(Method::GET, &path, &BROWSER, Body::empty())
-        .await;
-    assert_eq!(next.status, 303);
-}
