@@ -14,15 +14,6 @@ const STAFF: &str = "https://staff.example.org/";
 const REMEMBER: &str = "[sso]\nremember_me = true\n";
 const DAY: Duration = Duration::from_hours(24);
 
-/// What a browser of today says when it loads a page or sends a form.
-const BROWSER: [(&str, &str); 5] = [
-    ("accept", "text/html"),
-    ("content-type", "application/x-www-form-urlencoded"),
-    ("sec-fetch-mode", "navigate"),
-    ("sec-fetch-dest", "document"),
-    ("sec-fetch-site", "same-origin"),
-];
-
 fn long_term(answer: &Answer) -> Option<bool> {
     let (_, rest) = answer
         .body
