@@ -204,8 +204,13 @@ fn is_plain_origin(text: &str) -> bool {
     })
 }
 
-const TEMPLATES: [(&str, &str); 13] = [
+const TEMPLATES: [(&str, &str); 15] = [
     ("base.html", include_str!("templates/base.html")),
+    ("to_service.html", include_str!("templates/to_service.html")),
+    (
+        "signed_in_as.html",
+        include_str!("templates/signed_in_as.html"),
+    ),
     ("login.html", include_str!("templates/login.html")),
     ("logged_in.html", include_str!("templates/logged_in.html")),
     ("logged_out.html", include_str!("templates/logged_out.html")),
