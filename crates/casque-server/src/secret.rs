@@ -2,19 +2,16 @@
 
 use std::fmt;
 
-use casque_store::{Key, KeyHasher};
-use chacha20poly1305::{
-    XChaCha20Poly1305, XNonce,
+use aes_gcm_siv::{
+    Aes256GcmSiv, Nonce,
     aead::{Aead as _, AeadInOut as _, KeyInit as _, Payload},
 };
+use casque_store::{Key, KeyHasher};
 use subtle::ConstantTimeEq as _;
 use zeroize::Zeroizing;
 
-const NONCE_BYTES: usize = 24;
-const TAG_BYTES: usize = 16;
-
-/// How much longer than a value its seal is.
-pub(crate) const SEAL_BYTES: usize = NONCE_BYTES + TAG_BYTES;
+/// How much longer a sealed value is.
+pub(crate) const SEAL_BYTES: usize = 16;
 
 /// The secret of the deployment, which names the records of the store, and what else hangs on it:
 /// login tickets, device cookies and sealed values. The store holds nothing that opens without it
@@ -22,13 +19,13 @@ pub(crate) const SEAL_BYTES: usize = NONCE_BYTES + TAG_BYTES;
 #[derive(Clone)]
 pub(crate) struct Secret {
     hasher: KeyHasher,
-    cipher: XChaCha20Poly1305,
+    cipher: Aes256GcmSiv,
 }
 
 impl Secret {
     pub(crate) fn new(hasher: KeyHasher) -> Self {
         let key = Zeroizing::new(*Key::new("seal", b"", &hasher).digest());
-        let cipher = XChaCha20Poly1305::new(&(*key).into());
+        let cipher = Aes256GcmSiv::new(&(*key).into());
         Self { hasher, cipher }
     }
 
@@ -54,18 +51,15 @@ impl Secret {
 
     /// Seals a value for one place in the store, and adds it to what is kept there.
     ///
-    /// The nonce is a keyed hash of place and value: it repeats only where both do, and then so does the whole.
+    /// The same value in the same place gives the same bytes, and nothing else can be told from them (RFC 8452).
     pub(crate) fn seal_onto(&self, kept: &mut Vec<u8>, place: &str, value: &[u8]) {
-        let nonce = self.mac("seal-nonce", &[place.as_bytes(), value]);
-        let nonce: &[u8; NONCE_BYTES] = nonce.first_chunk().expect("a hash is longer");
         kept.reserve(SEAL_BYTES + value.len());
-        kept.extend_from_slice(nonce);
         let start = kept.len();
         kept.extend_from_slice(value);
         let tag = self
             .cipher
             .encrypt_inout_detached(
-                &XNonce::from(*nonce),
+                &nonce(place),
                 place.as_bytes(),
                 (&mut kept[start..]).into(),
             )
@@ -75,13 +69,21 @@ impl Secret {
 
     /// Opens what was sealed for this place.
     pub(crate) fn open(&self, place: &str, sealed: &[u8]) -> Option<Vec<u8>> {
-        let (nonce, sealed) = sealed.split_first_chunk::<NONCE_BYTES>()?;
         let payload = Payload {
             msg: sealed,
             aad: place.as_bytes(),
         };
-        self.cipher.decrypt(&XNonce::from(*nonce), payload).ok()
+        self.cipher.decrypt(&nonce(place), payload).ok()
     }
+}
+
+/// This cipher stays safe where a nonce repeats; the whole place is authenticated beside it.
+fn nonce(place: &str) -> Nonce {
+    let mut nonce = Nonce::default();
+    for (byte, from) in nonce.iter_mut().zip(place.bytes()) {
+        *byte = from;
+    }
+    nonce
 }
 
 impl fmt::Debug for Secret {
