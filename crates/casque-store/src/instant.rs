@@ -1,4 +1,4 @@
-use std::time::{SystemTime, UNIX_EPOCH};
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 /// A time as the back ends keep it: nanoseconds since 1970, which i64 carries from 1677 to 2262; times beyond are held at the edge.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -15,10 +15,21 @@ impl From<SystemTime> for Nanos {
     }
 }
 
+impl From<Nanos> for SystemTime {
+    fn from(nanos: Nanos) -> Self {
+        let distance = Duration::from_nanos(nanos.0.unsigned_abs());
+        let time = if nanos.0 < 0 {
+            UNIX_EPOCH.checked_sub(distance)
+        } else {
+            UNIX_EPOCH.checked_add(distance)
+        };
+        // Systems whose times do not go so far know no later or earlier one either.
+        time.unwrap_or(UNIX_EPOCH)
+    }
+}
+
 #[cfg(test)]
 mod tests {
-    use std::time::Duration;
-
     use super::*;
 
     #[test]
@@ -28,5 +39,16 @@ mod tests {
         let years_400 = Duration::from_hours(400 * 366 * 24);
         assert_eq!(Nanos::from(UNIX_EPOCH + years_400), Nanos(i64::MAX));
         assert_eq!(Nanos::from(UNIX_EPOCH - years_400), Nanos(i64::MIN));
+    }
+
+    #[test]
+    fn becomes_the_time_it_came_from() {
+        for time in [
+            UNIX_EPOCH,
+            UNIX_EPOCH + Duration::from_nanos(1_700_000_000_123_456_789),
+            UNIX_EPOCH - Duration::from_secs(1),
+        ] {
+            assert_eq!(SystemTime::from(Nanos::from(time)), time);
+        }
     }
 }

@@ -1,14 +1,16 @@
 use std::{
+    collections::BTreeSet,
     fmt,
     fs::{self, OpenOptions},
     io::{self, Write},
     path::Path,
+    sync::{Mutex, PoisonError},
 };
 
 use hmac::{Hmac, KeyInit, Mac};
 use sha2::Sha256;
 
-use crate::StoreError;
+use crate::{StoreError, hex::unhex};
 
 /// The name of a record or a set: a kind, and a keyed hash (HMAC-SHA256) of a secret or a name.
 ///
@@ -58,6 +60,30 @@ impl Key {
         Self::end(kind, mac)
     }
 
+    /// A key that has been read from a store, as [`Store::walk`](crate::Store::walk) does and as a backup is restored.
+    ///
+    /// # Errors
+    ///
+    /// [`StoreError::Misuse`] for a kind that no program has: one to 32 lower-case letters, digits and dashes.
+    ///
+    /// ```
+    /// use casque_store::{Key, KeyHasher};
+    ///
+    /// let key = Key::new("st", b"ST-1", &KeyHasher::new(&[7; 32]));
+    /// assert_eq!(Key::from_digest("st", *key.digest())?, key);
+    /// assert!(Key::from_digest("no kind", *key.digest()).is_err());
+    /// # Ok::<_, casque_store::StoreError>(())
+    /// ```
+    pub fn from_digest(kind: &str, digest: [u8; 32]) -> Result<Self, StoreError> {
+        let kind = known(kind).ok_or_else(|| StoreError::misuse("not the kind of a record"))?;
+        Ok(Self { kind, digest })
+    }
+
+    /// A key whose kind is the program's own.
+    pub(crate) fn known(kind: &'static str, digest: [u8; 32]) -> Self {
+        Self { kind, digest }
+    }
+
     fn end(kind: &'static str, mac: Hmac<Sha256>) -> Self {
         Self {
             kind,
@@ -74,6 +100,29 @@ impl Key {
     pub fn digest(&self) -> &[u8; 32] {
         &self.digest
     }
+}
+
+/// Kinds that have been read, kept for as long as the program runs: they are few.
+static KNOWN: Mutex<BTreeSet<&'static str>> = Mutex::new(BTreeSet::new());
+
+/// Far more kinds than programs have; whatever else is read is not kept.
+const MOST_KINDS: usize = 1024;
+
+fn known(kind: &str) -> Option<&'static str> {
+    let is_word = (1..=32).contains(&kind.len())
+        && kind
+            .bytes()
+            .all(|byte| matches!(byte, b'a'..=b'z' | b'0'..=b'9' | b'-'));
+    let mut known = KNOWN.lock().unwrap_or_else(PoisonError::into_inner);
+    if let Some(known) = known.get(kind) {
+        return Some(known);
+    }
+    if !is_word || known.len() >= MOST_KINDS {
+        return None;
+    }
+    let kept: &'static str = Box::leak(kind.to_owned().into_boxed_str());
+    known.insert(kept);
+    Some(kept)
 }
 
 fn begin(kind: &'static str, hasher: &KeyHasher) -> Hmac<Sha256> {
@@ -171,28 +220,13 @@ fn random_secret() -> Result<[u8; 32], StoreError> {
 }
 
 fn parse_secret(text: &str, path: &Path) -> Result<KeyHasher, StoreError> {
-    let mut secret = [0; 32];
-    let digits = text.trim_ascii().as_bytes();
-    let nibble = |digit: u8| {
-        char::from(digit)
-            .to_digit(16)
-            .and_then(|value| u8::try_from(value).ok())
-    };
-    let parsed = digits.len() == 64
-        && secret
-            .iter_mut()
-            .zip(digits.chunks_exact(2))
-            .all(|(byte, pair)| {
-                let value = nibble(pair[0]).zip(nibble(pair[1]));
-                *byte = value.map_or(0, |(high, low)| high << 4 | low);
-                value.is_some()
-            });
-    if !parsed {
+    let secret = unhex(text.trim_ascii()).and_then(|bytes| bytes.try_into().ok());
+    let Some(secret) = secret else {
         return Err(StoreError::misuse(format!(
             "{} does not hold a store key (64 hexadecimal digits): restore it, or remove it and lose the sessions it names",
             path.display()
         )));
-    }
+    };
     Ok(KeyHasher::new(&secret))
 }
 

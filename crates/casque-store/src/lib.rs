@@ -31,12 +31,14 @@
 
 mod clock;
 mod error;
+mod hex;
 mod instant;
 mod key;
 mod memory;
 mod sqlite;
 mod store;
 mod url;
+mod walk;
 
 pub use clock::{Clock, SystemClock};
 pub use error::StoreError;
@@ -45,3 +47,4 @@ pub use memory::MemoryStore;
 pub use sqlite::SqliteStore;
 pub use store::{MAX_VALUE_BYTES, SharedStore, Store, StoreFuture, keep_swept};
 pub use url::{StoreUrl, open};
+pub use walk::{Copied, Cursor, Entry, Page, Shape, copy_store, put_entry};

@@ -11,7 +11,12 @@ use std::{
 };
 
 use self::shard::Shard;
-use crate::{Clock, Key, Store, StoreError, StoreFuture, instant::Nanos, store::check_length};
+use crate::{
+    Clock, Cursor, Key, Page, Store, StoreError, StoreFuture,
+    hex::{hex, unhex},
+    instant::Nanos,
+    store::check_length,
+};
 
 /// A store in the memory of one process: fast, and gone when the process ends.
 ///
@@ -80,6 +85,44 @@ impl MemoryStore {
         }
         removed
     }
+
+    /// A cursor is the number of a shard, and the digest to go on behind where the shard has more.
+    fn page(
+        &self,
+        kind: Option<&str>,
+        from: Option<&Cursor>,
+        limit: usize,
+    ) -> Result<Page, StoreError> {
+        let (mut number, mut after) = match from {
+            None => (0, None),
+            Some(cursor) => read_cursor(cursor).ok_or_else(Cursor::unknown)?,
+        };
+        let mut entries = Vec::new();
+        while number < SHARDS && entries.len() < limit.max(1) {
+            let shard = lock(&self.shards[number]);
+            let now = self.now();
+            let (found, last) = shard.walk(kind, after, limit.max(1) - entries.len(), now);
+            entries.extend(found);
+            after = last;
+            if last.is_none() {
+                number += 1;
+            }
+        }
+        let next = (number < SHARDS).then(|| {
+            let digits = after.map(|digest| hex(&digest)).unwrap_or_default();
+            Cursor::new(format!("{number}:{digits}"))
+        });
+        Ok(Page { entries, next })
+    }
+}
+
+fn read_cursor(cursor: &Cursor) -> Option<(usize, Option<[u8; 32]>)> {
+    let (number, digits) = cursor.as_str().split_once(':')?;
+    let number = number.parse().ok()?;
+    if digits.is_empty() {
+        return Some((number, None));
+    }
+    Some((number, Some(unhex(digits)?.try_into().ok()?)))
 }
 
 /// A panic under the lock cannot leave a shard half changed in a way that matters more than refusing all later calls.
@@ -108,7 +151,7 @@ impl Store for MemoryStore {
             let mut shard = self.shard(key);
             let now = self.now();
             shard.sweep(now, SWEEP_BY_INSERT);
-            Ok(shard.create(*key.digest(), value, deadline.into(), now))
+            Ok(shard.create(key, value, deadline.into(), now))
         })
     }
 
@@ -155,7 +198,7 @@ impl Store for MemoryStore {
             let mut shard = self.shard(key);
             let now = self.now();
             shard.sweep(now, SWEEP_BY_INSERT);
-            Ok(shard.append(*key.digest(), member, deadline.into(), now))
+            Ok(shard.append(key, member, deadline.into(), now))
         })
     }
 
@@ -185,6 +228,15 @@ impl Store for MemoryStore {
 
     fn sweep(&self, limit: usize) -> StoreFuture<'_, usize> {
         Box::pin(async move { Ok(self.sweep_some(limit)) })
+    }
+
+    fn walk<'a>(
+        &'a self,
+        kind: Option<&'a str>,
+        from: Option<&'a Cursor>,
+        limit: usize,
+    ) -> StoreFuture<'a, Page> {
+        Box::pin(async move { self.page(kind, from, limit) })
     }
 
     fn ping(&self) -> StoreFuture<'_, ()> {

@@ -14,8 +14,15 @@ use std::{
     time::{Duration, SystemTime},
 };
 
+use rusqlite::Connection;
+
 use self::worker::Worker;
-use crate::{Clock, Key, Store, StoreError, StoreFuture, instant::Nanos, store::check_length};
+use crate::{
+    Clock, Cursor, Key, Page, Store, StoreError, StoreFuture,
+    hex::{hex, unhex},
+    instant::Nanos,
+    store::check_length,
+};
 
 /// A store in one SQLite file, which outlives the process.
 ///
@@ -201,7 +208,81 @@ impl Store for SqliteStore {
         })
     }
 
+    fn walk<'a>(
+        &'a self,
+        kind: Option<&'a str>,
+        from: Option<&'a Cursor>,
+        limit: usize,
+    ) -> StoreFuture<'a, Page> {
+        Box::pin(async move {
+            let kind = kind.map(str::to_owned);
+            let from = Place::read(from).ok_or_else(Cursor::unknown)?;
+            self.reader()
+                .run(move |db, now| walk(db, kind.as_deref(), &from, limit.max(1), now))
+                .await
+        })
+    }
+
     fn ping(&self) -> StoreFuture<'_, ()> {
         Box::pin(async move { self.writer.run(|db, _| sql::ping(db)).await })
     }
+}
+
+/// Where a walk is: first come the records, then the members.
+enum Place {
+    Records(i64),
+    Members(Option<sql::MemberPlace>),
+}
+
+impl Place {
+    fn read(cursor: Option<&Cursor>) -> Option<Self> {
+        let Some(cursor) = cursor else {
+            return Some(Self::Records(0));
+        };
+        let (table, place) = cursor.as_str().split_once(':')?;
+        match (table, place) {
+            ("record", row) => row.parse().ok().map(Self::Records),
+            ("member", "") => Some(Self::Members(None)),
+            ("member", place) => {
+                let (key, member) = place.split_once(':')?;
+                let key = unhex(key)?.try_into().ok()?;
+                Some(Self::Members(Some((key, unhex(member)?))))
+            }
+            _ => None,
+        }
+    }
+
+    fn to_cursor(&self) -> Cursor {
+        Cursor::new(match self {
+            Self::Records(row) => format!("record:{row}"),
+            Self::Members(None) => "member:".to_owned(),
+            Self::Members(Some((key, member))) => format!("member:{}:{}", hex(key), hex(member)),
+        })
+    }
+}
+
+fn walk(
+    db: &Connection,
+    kind: Option<&str>,
+    from: &Place,
+    limit: usize,
+    now: Nanos,
+) -> rusqlite::Result<Page> {
+    let (entries, next) = match from {
+        Place::Records(after) => {
+            let (found, last) = sql::walk_records(db, kind, *after, limit, now)?;
+            (
+                found,
+                Some(last.map_or(Place::Members(None), Place::Records)),
+            )
+        }
+        Place::Members(after) => {
+            let (found, last) = sql::walk_members(db, kind, after.as_ref(), limit, now)?;
+            (found, last.map(|last| Place::Members(Some(last))))
+        }
+    };
+    Ok(Page {
+        entries,
+        next: next.as_ref().map(Place::to_cursor),
+    })
 }

@@ -6,7 +6,7 @@ use std::{
     time::{Duration, SystemTime},
 };
 
-use crate::{Key, StoreError};
+use crate::{Cursor, Key, Page, StoreError};
 
 /// The longest value or member a store takes, in bytes (16 MiB). Longer ones are [`StoreError::Misuse`].
 pub const MAX_VALUE_BYTES: usize = 16 * 1024 * 1024;
@@ -79,6 +79,22 @@ pub trait Store: Send + Sync + fmt::Debug + 'static {
     ///
     /// Fewer than `limit` means that nothing is left to remove for now. See [`keep_swept`].
     fn sweep(&self, limit: usize) -> StoreFuture<'_, usize>;
+
+    /// Reads a page of what is live: for moving, backing up and listing, never within a request.
+    ///
+    /// Begins at the beginning, or at the cursor of the page before; a page without one ends the walk. With `kind` only
+    /// records and sets of that kind are given.
+    ///
+    /// A page has about `limit` entries: fewer, or none at all, where the back end looked through that much to find
+    /// them, and more only where a back end gives one set as a whole. What is live from the first page to the last is
+    /// given at least once. What is made, changed or removed meanwhile is given or not, and anything may be given twice.
+    /// Deadlines are exact to the millisecond.
+    fn walk<'a>(
+        &'a self,
+        kind: Option<&'a str>,
+        from: Option<&'a Cursor>,
+        limit: usize,
+    ) -> StoreFuture<'a, Page>;
 
     /// Finds out whether the store answers.
     fn ping(&self) -> StoreFuture<'_, ()>;

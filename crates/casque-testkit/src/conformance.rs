@@ -24,6 +24,7 @@ mod expiry;
 mod races;
 mod records;
 mod sets;
+mod walk;
 
 use std::{
     fmt,
@@ -37,7 +38,7 @@ use tokio::{sync::Barrier, task::JoinSet};
 
 use crate::ManualClock;
 
-pub use self::{expiry::*, races::*, records::*, sets::*};
+pub use self::{expiry::*, races::*, records::*, sets::*, walk::*};
 
 /// An empty store, and a way to look into its back end.
 pub struct StoreUnderTest {
@@ -246,6 +247,11 @@ macro_rules! store_conformance {
             take_members_empties_the_set
             members_are_opaque_bytes
             a_large_set_works_like_a_small_one
+            a_walk_finds_what_is_live
+            a_walk_of_one_kind_gives_no_other
+            a_walk_is_in_pages
+            a_walk_finds_what_stays
+            a_walk_from_nowhere_is_refused
         }
     };
     (@properties $name:ident, $open:expr, $($property:ident)+) => {

@@ -5,7 +5,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::SystemTime;
 
 use axum::http::StatusCode;
-use casque_store::{Key, MemoryStore, SharedStore, Store, StoreError, StoreFuture};
+use casque_store::{Cursor, Key, MemoryStore, Page, SharedStore, Store, StoreError, StoreFuture};
 use casque_testkit::{FakeCas, ManualClock};
 
 use crate::support::{BASE, Lab};
@@ -71,6 +71,14 @@ impl Store for Switched {
     }
     fn sweep(&self, limit: usize) -> StoreFuture<'_, usize> {
         self.unless_off(self.store.sweep(limit))
+    }
+    fn walk<'a>(
+        &'a self,
+        kind: Option<&'a str>,
+        from: Option<&'a Cursor>,
+        limit: usize,
+    ) -> StoreFuture<'a, Page> {
+        self.unless_off(self.store.walk(kind, from, limit))
     }
     fn ping(&self) -> StoreFuture<'_, ()> {
         self.unless_off(self.store.ping())

@@ -9,7 +9,7 @@ use std::{
     time::SystemTime,
 };
 
-use casque_store::{Key, MemoryStore, SharedStore, Store, StoreError, StoreFuture};
+use casque_store::{Cursor, Key, MemoryStore, Page, SharedStore, Store, StoreError, StoreFuture};
 use casque_testkit::ManualClock;
 
 #[derive(Debug, Clone)]
@@ -96,6 +96,15 @@ impl Store for Breakable {
 
     fn sweep(&self, limit: usize) -> StoreFuture<'_, usize> {
         self.unless_broken(self.inner.sweep(limit))
+    }
+
+    fn walk<'a>(
+        &'a self,
+        kind: Option<&'a str>,
+        from: Option<&'a Cursor>,
+        limit: usize,
+    ) -> StoreFuture<'a, Page> {
+        self.unless_broken(self.inner.walk(kind, from, limit))
     }
 
     fn ping(&self) -> StoreFuture<'_, ()> {

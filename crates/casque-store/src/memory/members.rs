@@ -119,17 +119,23 @@ impl Members {
     }
 
     pub(super) fn live(&self, now: Nanos) -> Vec<Vec<u8>> {
+        let live = self.live_until(now).into_iter();
+        live.map(|(member, _)| member).collect()
+    }
+
+    /// The live members, each with its deadline.
+    pub(super) fn live_until(&self, now: Nanos) -> Vec<(Vec<u8>, Nanos)> {
         match self {
             Self::Few(few) => few
                 .iter()
                 .filter(|(_, deadline)| now < *deadline)
-                .map(|(bytes, _)| bytes.to_vec())
+                .map(|(bytes, deadline)| (bytes.to_vec(), *deadline))
                 .collect(),
             Self::Many { by_deadline, .. } => by_deadline
                 .iter()
                 .rev()
                 .take_while(|(deadline, _)| now < *deadline)
-                .map(|(_, bytes)| bytes.to_vec())
+                .map(|(deadline, bytes)| (bytes.to_vec(), *deadline))
                 .collect(),
         }
     }

@@ -1,10 +1,10 @@
 use std::{
-    collections::{BTreeSet, HashMap, hash_map::Entry},
+    collections::{BTreeSet, HashMap},
     hash::{BuildHasherDefault, Hasher},
 };
 
 use super::members::Members;
-use crate::instant::Nanos;
+use crate::{Entry, Key, Shape, instant::Nanos};
 
 type Digest = [u8; 32];
 type DigestMap<V> = HashMap<Digest, V, BuildHasherDefault<DigestHasher>>;
@@ -16,13 +16,19 @@ type DigestMap<V> = HashMap<Digest, V, BuildHasherDefault<DigestHasher>>;
 #[derive(Default)]
 pub(super) struct Shard {
     records: DigestMap<Record>,
-    sets: DigestMap<Members>,
+    sets: DigestMap<Set>,
     due: BTreeSet<(Nanos, What, Digest)>,
 }
 
 struct Record {
+    kind: &'static str,
     deadline: Nanos,
     value: Box<[u8]>,
+}
+
+struct Set {
+    kind: &'static str,
+    members: Members,
 }
 
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
@@ -34,23 +40,28 @@ enum What {
 impl Shard {
     pub(super) fn create(
         &mut self,
-        digest: Digest,
+        key: &Key,
         value: Vec<u8>,
         deadline: Nanos,
         now: Nanos,
     ) -> bool {
+        let digest = key.digest();
         if self
             .records
-            .get(&digest)
+            .get(digest)
             .is_some_and(|record| now < record.deadline)
         {
             return false;
         }
-        self.forget(&digest);
+        self.forget(digest);
         if now < deadline {
-            let value = value.into_boxed_slice();
-            self.records.insert(digest, Record { deadline, value });
-            self.due.insert((deadline, What::Record, digest));
+            let record = Record {
+                kind: key.kind(),
+                deadline,
+                value: value.into_boxed_slice(),
+            };
+            self.records.insert(*digest, record);
+            self.due.insert((deadline, What::Record, *digest));
         }
         true
     }
@@ -79,12 +90,16 @@ impl Shard {
 
     pub(super) fn append(
         &mut self,
-        digest: Digest,
+        key: &Key,
         member: Vec<u8>,
         deadline: Nanos,
         now: Nanos,
     ) -> usize {
-        self.change_set(digest, |set| {
+        self.sets.entry(*key.digest()).or_insert_with(|| Set {
+            kind: key.kind(),
+            members: Members::default(),
+        });
+        self.change_set(*key.digest(), |set| {
             set.remove_expired(now, usize::MAX);
             if now < deadline {
                 set.insert(member, deadline);
@@ -96,7 +111,7 @@ impl Shard {
     pub(super) fn members(&self, digest: &Digest, now: Nanos) -> Vec<Vec<u8>> {
         self.sets
             .get(digest)
-            .map_or_else(Vec::new, |set| set.live(now))
+            .map_or_else(Vec::new, |set| set.members.live(now))
     }
 
     pub(super) fn remove_member(&mut self, digest: &Digest, member: &[u8], now: Nanos) -> bool {
@@ -140,7 +155,60 @@ impl Shard {
     }
 
     pub(super) fn len(&self) -> usize {
-        self.records.len() + self.sets.values().map(Members::len).sum::<usize>()
+        self.records.len()
+            + self
+                .sets
+                .values()
+                .map(|set| set.members.len())
+                .sum::<usize>()
+    }
+
+    /// What is live behind `after`, in the order of digests, and the digest to go on behind; none at the end.
+    ///
+    /// A record and a set of one digest come together, so there may be somewhat more than `limit`.
+    pub(super) fn walk(
+        &self,
+        kind: Option<&str>,
+        after: Option<Digest>,
+        limit: usize,
+        now: Nanos,
+    ) -> (Vec<Entry>, Option<Digest>) {
+        let mut digests: Vec<Digest> = self
+            .records
+            .keys()
+            .chain(self.sets.keys())
+            .copied()
+            .collect();
+        digests.retain(|digest| after.is_none_or(|after| after < *digest));
+        digests.sort_unstable();
+        digests.dedup();
+        let wanted = |of: &str| kind.is_none_or(|kind| kind == of);
+        let mut found = Vec::new();
+        for digest in &digests {
+            if let Some(record) = self.records.get(digest)
+                && now < record.deadline
+                && wanted(record.kind)
+            {
+                let key = Key::known(record.kind, *digest);
+                found.push(entry(
+                    key,
+                    Shape::Record,
+                    record.value.to_vec(),
+                    record.deadline,
+                ));
+            }
+            if let Some(set) = self.sets.get(digest)
+                && wanted(set.kind)
+            {
+                let key = Key::known(set.kind, *digest);
+                let live = set.members.live_until(now).into_iter();
+                found.extend(live.map(|(member, end)| entry(key, Shape::Member, member, end)));
+            }
+            if found.len() >= limit {
+                return (found, Some(*digest));
+            }
+        }
+        (found, None)
     }
 
     fn forget(&mut self, digest: &Digest) -> Option<Record> {
@@ -149,18 +217,20 @@ impl Shard {
         Some(record)
     }
 
-    /// Changes a set and keeps its entry in `due` at its soonest member; a set without members is dropped.
-    fn change_set<T>(&mut self, digest: Digest, change: impl FnOnce(&mut Members) -> T) -> T {
-        let mut entry = match self.sets.entry(digest) {
-            Entry::Occupied(entry) => entry,
-            Entry::Vacant(entry) => entry.insert_entry(Members::default()),
+    /// Changes a set, if it is there, and keeps its entry in `due` at its soonest member; a set without members is dropped.
+    fn change_set<T: Default>(
+        &mut self,
+        digest: Digest,
+        change: impl FnOnce(&mut Members) -> T,
+    ) -> T {
+        let Some(set) = self.sets.get_mut(&digest) else {
+            return T::default();
         };
-        let set = entry.get_mut();
-        let before = set.soonest();
-        let outcome = change(set);
-        let after = set.soonest();
+        let before = set.members.soonest();
+        let outcome = change(&mut set.members);
+        let after = set.members.soonest();
         if after.is_none() {
-            entry.remove();
+            self.sets.remove(&digest);
         }
         if before != after {
             if let Some(before) = before {
@@ -171,6 +241,15 @@ impl Shard {
             }
         }
         outcome
+    }
+}
+
+fn entry(key: Key, shape: Shape, value: Vec<u8>, deadline: Nanos) -> Entry {
+    Entry {
+        key,
+        shape,
+        value,
+        deadline: deadline.into(),
     }
 }
 

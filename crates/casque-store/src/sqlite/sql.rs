@@ -1,8 +1,8 @@
 //! Each operation of the store as SQL. All of it is prepared once for a connection, and everything variable is bound.
 
-use rusqlite::{Connection, OptionalExtension, Result, params};
+use rusqlite::{Connection, OptionalExtension, Result, Row, params};
 
-use crate::{Key, instant::Nanos};
+use crate::{Entry, Key, Shape, instant::Nanos};
 
 pub(super) fn create(
     db: &Connection,
@@ -95,7 +95,6 @@ pub(super) fn take_members(db: &Connection, key: &Key, now: Nanos) -> Result<Vec
 }
 
 pub(super) fn sweep(db: &Connection, limit: usize, now: Nanos) -> Result<usize> {
-    let sql_limit = |limit| i64::try_from(limit).unwrap_or(i64::MAX);
     let records = db
         .prepare_cached(
             "DELETE FROM record WHERE id IN (SELECT id FROM record WHERE deadline <= ?1 ORDER BY deadline LIMIT ?2)",
@@ -108,6 +107,78 @@ pub(super) fn sweep(db: &Connection, limit: usize, now: Nanos) -> Result<usize> 
         )?
         .execute(params![now.0, sql_limit(limit - records)])?;
     Ok(records + members)
+}
+
+/// Looks through `limit` records behind a row.
+pub(super) fn walk_records(
+    db: &Connection,
+    kind: Option<&str>,
+    after: i64,
+    limit: usize,
+    now: Nanos,
+) -> Result<(Vec<Entry>, Option<i64>)> {
+    let mut statement = db.prepare_cached(
+        "SELECT kind, key, value, deadline, id FROM record WHERE id > ?1 ORDER BY id LIMIT ?2",
+    )?;
+    let mut rows = statement.query(params![after, sql_limit(limit)])?;
+    let (mut found, mut seen, mut last) = (Vec::new(), 0, after);
+    while let Some(row) = rows.next()? {
+        seen += 1;
+        last = row.get(4)?;
+        found.extend(entry(row, Shape::Record, kind, now)?);
+    }
+    Ok((found, (seen >= limit).then_some(last)))
+}
+
+/// Where a walk through the members is: a set and one of its members.
+pub(super) type MemberPlace = ([u8; 32], Vec<u8>);
+
+/// Looks through `limit` members behind a place.
+pub(super) fn walk_members(
+    db: &Connection,
+    kind: Option<&str>,
+    after: Option<&MemberPlace>,
+    limit: usize,
+    now: Nanos,
+) -> Result<(Vec<Entry>, Option<MemberPlace>)> {
+    let mut statement = db.prepare_cached(
+        "SELECT kind, key, member, deadline FROM member WHERE (key, member) > (?1, ?2)
+         ORDER BY key, member LIMIT ?3",
+    )?;
+    // Every key is longer than nothing, and therefore behind it.
+    let (key, member) = after.map_or((&[][..], &[][..]), |(key, member)| (key, member));
+    let mut rows = statement.query(params![key, member, sql_limit(limit)])?;
+    let (mut found, mut seen, mut last) = (Vec::new(), 0, None);
+    while let Some(row) = rows.next()? {
+        seen += 1;
+        if seen == limit {
+            last = Some((row.get(1)?, row.get(2)?));
+        }
+        found.extend(entry(row, Shape::Member, kind, now)?);
+    }
+    Ok((found, last))
+}
+
+/// A row as an entry, if it is live and of the kind that is wanted.
+fn entry(row: &Row<'_>, shape: Shape, wanted: Option<&str>, now: Nanos) -> Result<Option<Entry>> {
+    let kind = row.get_ref(0)?.as_str()?;
+    let deadline = Nanos(row.get(3)?);
+    if deadline <= now || wanted.is_some_and(|wanted| wanted != kind) {
+        return Ok(None);
+    }
+    let Ok(key) = Key::from_digest(kind, row.get(1)?) else {
+        return Ok(None);
+    };
+    Ok(Some(Entry {
+        key,
+        shape,
+        value: row.get(2)?,
+        deadline: deadline.into(),
+    }))
+}
+
+fn sql_limit(limit: usize) -> i64 {
+    i64::try_from(limit).unwrap_or(i64::MAX)
 }
 
 /// Runs in a transaction of the writer, so it finds out whether writing is possible.
