@@ -6,13 +6,13 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use casque_proto::{Assertion, ReadError, ReadOptions, ServiceResponse};
+use casque_visitor::{
+    Agent, Answer, Cookie, Delivered, Reached, Request, Trace, Visitor, query_of,
+};
 use url::Url;
 
-use crate::agent::{Agent, Answer, Request, Trace, query_of};
-use crate::cookies::Cookie;
 use crate::listener::{Authority, Listener};
 use crate::verdict::{Judged, absent, broken, skipped};
-use crate::visitor::{Delivered, Reached, Visitor};
 
 /// What the kit is told.
 #[derive(Clone)]
@@ -163,7 +163,12 @@ impl Bench {
     /// In words, where a listener or the HTTP client cannot start.
     pub(crate) async fn start(settings: Settings) -> Result<Self, String> {
         let trace = Trace::default();
-        let agent = Agent::new(settings.ca_file.as_ref(), settings.timeout, trace.clone())?;
+        let agent = Agent::new(
+            concat!("casque-conformance/", env!("CARGO_PKG_VERSION")),
+            settings.ca_file.as_deref(),
+            settings.timeout,
+            trace.clone(),
+        )?;
         let url = Url::parse(&settings.cas_url)
             .map_err(|error| format!("--cas {}: {error}", settings.cas_url))?;
         if !matches!(url.scheme(), "http" | "https") || url.query().is_some() {

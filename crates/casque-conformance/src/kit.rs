@@ -2,7 +2,8 @@
 
 use std::fmt;
 
-use crate::agent::shown;
+use casque_visitor::shown;
+
 use crate::bench::{Bench, Settings};
 use crate::case::Case;
 use crate::report::{Finding, Report};

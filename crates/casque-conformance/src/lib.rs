@@ -17,22 +17,18 @@
 //! # }
 //! ```
 
-mod agent;
 mod bench;
 mod case;
 mod cases;
-mod cookies;
-mod html;
 mod kit;
 mod listener;
 mod report;
 mod verdict;
-mod visitor;
 
-pub use agent::Exchange;
 pub use bench::Settings;
 pub use case::Case;
 pub use cases::cases;
+pub use casque_visitor::Exchange;
 pub use kit::{CannotStart, Kit};
 pub use report::{Finding, Report};
 pub use verdict::{Level, Outcome};

@@ -2,9 +2,9 @@
 
 use std::fmt::Write as _;
 
+use casque_visitor::Exchange;
 use serde_json::{Value, json};
 
-use crate::agent::Exchange;
 use crate::case::Case;
 use crate::verdict::Outcome;
 

@@ -1,6 +1,6 @@
 //! What a case can come to.
 
-use crate::agent::NoAnswer;
+use casque_visitor::NoAnswer;
 
 /// Where a requirement comes from, and so how much it weighs.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]

@@ -1,10 +1,10 @@
 //! The ticket-granting cookie, whatever its name: the cookie without which a session is not known.
 
+use casque_visitor::Cookie;
 use url::Url;
 
 use crate::bench::Bench;
 use crate::case::{Case, case};
-use crate::cookies::Cookie;
 use crate::verdict::{Judged, Level, broken, broken_at, ensure, skipped};
 
 pub(crate) const CASES: &[Case] = &[

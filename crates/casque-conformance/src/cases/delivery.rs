@@ -87,7 +87,7 @@ async fn query(b: &mut Bench) -> Judged {
     if meaning(&location) != meaning(&service) {
         return broken(format!(
             "{service} became {}",
-            crate::agent::shown(&location, 200)
+            casque_visitor::shown(&location, 200)
         ));
     }
     if pairs(&location) != pairs(&service) {
@@ -95,7 +95,7 @@ async fn query(b: &mut Bench) -> Judged {
             Level::Choice,
             format!(
                 "the same parameters, written otherwise: {}",
-                crate::agent::shown(&location, 200)
+                casque_visitor::shown(&location, 200)
             ),
         );
     }
@@ -120,7 +120,7 @@ async fn fragment(b: &mut Bench) -> Judged {
         .is_some_and(|(before, fragment)| before.contains("?ticket=ST-") && fragment == "/a?b=c");
     ensure(
         good,
-        format!("{service} became {}", crate::agent::shown(location, 200)),
+        format!("{service} became {}", casque_visitor::shown(location, 200)),
     )
 }
 

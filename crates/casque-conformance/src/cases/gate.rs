@@ -1,11 +1,11 @@
 //! `/login`: which services get a ticket, and where a browser is never sent.
 
+use casque_visitor::{Reached, parameter};
 use url::Url;
 
 use crate::bench::Bench;
 use crate::case::{Case, case};
 use crate::verdict::{Judged, broken, ensure, skipped};
-use crate::visitor::{Reached, parameter};
 
 pub(crate) const CASES: &[Case] = &[
     case!(
@@ -125,7 +125,7 @@ async fn lookalike(b: &mut Bench) -> Judged {
                 } else {
                     "without a ticket"
                 },
-                crate::agent::shown(&left, 120)
+                casque_visitor::shown(&left, 120)
             ));
         }
     }

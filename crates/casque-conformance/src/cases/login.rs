@@ -1,10 +1,11 @@
 //! `/login`: the form, and what comes of it.
 
+use casque_visitor::{Reached, leads_to, parameter};
+use url::Url;
+
 use crate::bench::Bench;
 use crate::case::{Case, case};
 use crate::verdict::{Judged, Level, absent, broken, broken_at, ensure, skipped};
-use crate::visitor::{Reached, leads_to, parameter};
-use url::Url;
 
 pub(crate) const CASES: &[Case] = &[
     case!(
@@ -328,7 +329,7 @@ async fn success_alone(b: &mut Bench) -> Judged {
     )
 }
 
-async fn refuse(b: &Bench) -> Judged<(crate::visitor::Visitor, Reached)> {
+async fn refuse(b: &Bench) -> Judged<(casque_visitor::Visitor, Reached)> {
     let service = b.service("login");
     let mut visitor = b.visitor();
     let page = visitor.login(&[("service", &service)]).await?;

@@ -1,13 +1,13 @@
 //! `/logout` and single logout.
 
 use casque_proto::LogoutRequest;
+use casque_visitor::Visitor;
 use http::Method;
 
 use crate::bench::Bench;
 use crate::case::{Case, case};
 use crate::listener::Arrival;
 use crate::verdict::{Judged, Level, absent, broken, broken_at, ensure, skipped};
-use crate::visitor::Visitor;
 
 pub(crate) const CASES: &[Case] = &[
     case!(
@@ -103,13 +103,13 @@ pub(crate) const CASES: &[Case] = &[
 async fn log_out(
     visitor: &mut Visitor,
     parameters: &[(&str, &str)],
-) -> Judged<crate::visitor::Reached> {
+) -> Judged<casque_visitor::Reached> {
     let reached = visitor.visit("logout", parameters).await?;
     Ok(reached)
 }
 
 /// A browser that logged out, with the cookies it had before.
-async fn after_logout(b: &Bench) -> Judged<(Visitor, Visitor, crate::visitor::Reached)> {
+async fn after_logout(b: &Bench) -> Judged<(Visitor, Visitor, casque_visitor::Reached)> {
     let (mut visitor, _) = b.sign_in(&b.service("logout")).await?;
     let before = visitor.clone();
     let reached = log_out(&mut visitor, &[]).await?;

@@ -1,14 +1,12 @@
 //! `/login`: what a server may have, and then must have right.
 
+use casque_visitor::{Field, Form, Request, forms, leads_to, parameter};
 use http::Method;
+use url::Url;
 
-use crate::agent::Request;
 use crate::bench::Bench;
 use crate::case::{Case, case};
-use crate::html;
 use crate::verdict::{Judged, absent, broken, ensure, skipped};
-use crate::visitor::{leads_to, parameter};
-use url::Url;
 
 pub(crate) const CASES: &[Case] = &[
     case!(
@@ -69,7 +67,7 @@ async fn method_post(b: &mut Bench) -> Judged {
     if reached.left.is_some() {
         return absent("answered by a redirect");
     }
-    let forms = html::forms(&reached.last.text());
+    let forms = forms(&reached.last.text());
     let Some(form) = forms.iter().find(|form| form.field("ticket").is_some()) else {
         return broken(format!("no form with a ticket, but {}", reached.words()));
     };
@@ -145,7 +143,7 @@ async fn warn(b: &mut Bench) -> Judged {
     )
 }
 
-fn remember_name(form: &html::Form) -> Option<&html::Field> {
+fn remember_name(form: &Form) -> Option<&Field> {
     let known = [
         "rememberMe",
         "rememberme",

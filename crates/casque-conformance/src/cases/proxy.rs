@@ -1,12 +1,12 @@
 //! Proxying: the callback, proxy tickets, chains.
 
 use casque_proto::{Cas1Response, ProxyResponse, ReadOptions};
+use casque_visitor::Visitor;
 
 use crate::bench::{Bench, Validation, is_absent};
 use crate::case::{Case, case};
 use crate::listener::Arrival;
 use crate::verdict::{Judged, Level, absent, broken, broken_at, ensure, skipped};
-use crate::visitor::Visitor;
 
 pub(crate) const CASES: &[Case] = &[
     case!(

@@ -1,9 +1,9 @@
 //! The REST protocol: a convention of Apereo's server, not of the specification, so nobody can fail it.
 
 use casque_proto::rest::{StCreated, TgtCreated};
+use casque_visitor::{Answer, Request};
 use http::Method;
 
-use crate::agent::{Answer, Request};
 use crate::bench::Bench;
 use crate::case::{Case, case};
 use crate::verdict::{Judged, absent, broken, ensure};

@@ -2,9 +2,9 @@
 
 use casque_proto::saml::{SamlExpectation, SamlRequest, SamlResponse, SamlStamp};
 use casque_proto::{ReadOptions, STANDARD_ATTRIBUTES, ServiceTicket, ServiceUrl};
+use casque_visitor::{Answer, Request};
 use http::Method;
 
-use crate::agent::{Answer, Request};
 use crate::bench::{Bench, MADE_UP_TICKET};
 use crate::case::{Case, case};
 use crate::verdict::{Judged, absent, broken, ensure, skipped};

@@ -1,22 +1,39 @@
 //! A jar for the cookies of one host, with everything that was said about each.
 
+use std::fmt;
+
 /// A `Set-Cookie` header, taken apart.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub(crate) struct Cookie {
-    pub(crate) name: String,
-    pub(crate) value: String,
-    pub(crate) path: Option<String>,
-    pub(crate) domain: Option<String>,
-    pub(crate) same_site: Option<String>,
-    pub(crate) secure: bool,
-    pub(crate) http_only: bool,
-    /// `Max-Age` or `Expires` was said.
-    pub(crate) expires: Option<String>,
+#[derive(Clone, PartialEq, Eq)]
+pub struct Cookie {
+    /// Its name.
+    pub name: String,
+    /// Its value, a secret.
+    pub value: String,
+    /// `Path`, as it was said.
+    pub path: Option<String>,
+    /// `Domain`, as it was said.
+    pub domain: Option<String>,
+    /// `SameSite`, as it was said.
+    pub same_site: Option<String>,
+    /// `Secure` was said.
+    pub secure: bool,
+    /// `HttpOnly` was said.
+    pub http_only: bool,
+    /// `Max-Age` or `Expires`, with its name.
+    pub expires: Option<String>,
+}
+
+impl fmt::Debug for Cookie {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Cookie")
+            .field("name", &self.name)
+            .finish_non_exhaustive()
+    }
 }
 
 impl Cookie {
     /// Nothing for a header without a name.
-    pub(crate) fn parse(header: &str) -> Option<Self> {
+    pub fn parse(header: &str) -> Option<Self> {
         let mut parts = header.split(';').map(str::trim);
         let (name, value) = parts.next()?.split_once('=')?;
         let mut cookie = Self {
@@ -53,7 +70,7 @@ impl Cookie {
     }
 
     /// The header takes the cookie away.
-    pub(crate) fn ends(&self) -> bool {
+    pub fn ends(&self) -> bool {
         self.expires.as_deref().is_some_and(|when| {
             when.strip_prefix("Max-Age=")
                 .map_or(when.contains("1970"), |age| {
@@ -67,12 +84,13 @@ impl Cookie {
 ///
 /// `Secure` cookies go over plain http as well, because only loopback is spoken to that way, and browsers trust it.
 #[derive(Clone, Debug, Default)]
-pub(crate) struct Jar {
+pub struct Jar {
     cookies: Vec<Cookie>,
 }
 
 impl Jar {
-    pub(crate) fn keep(&mut self, cookie: Cookie) {
+    /// Keeps a cookie, or takes away the one that it ends.
+    pub fn keep(&mut self, cookie: Cookie) {
         self.cookies
             .retain(|kept| (&kept.name, &kept.path) != (&cookie.name, &cookie.path));
         if !cookie.ends() {
@@ -81,7 +99,7 @@ impl Jar {
     }
 
     /// The `Cookie` header for a path, if there is anything to send.
-    pub(crate) fn header(&self, path: &str) -> Option<String> {
+    pub fn header(&self, path: &str) -> Option<String> {
         let sent: Vec<String> = self
             .cookies
             .iter()
@@ -91,12 +109,14 @@ impl Jar {
         (!sent.is_empty()).then(|| sent.join("; "))
     }
 
-    pub(crate) fn iter(&self) -> impl Iterator<Item = &Cookie> {
+    /// Every cookie, oldest first.
+    pub fn iter(&self) -> impl Iterator<Item = &Cookie> {
         self.cookies.iter()
     }
 
     /// The same jar without the cookies of that name.
-    pub(crate) fn without(&self, name: &str) -> Self {
+    #[must_use]
+    pub fn without(&self, name: &str) -> Self {
         let cookies = self.cookies.iter().filter(|cookie| cookie.name != name);
         Self {
             cookies: cookies.cloned().collect(),

@@ -1,7 +1,7 @@
 //! HTTP: one request, one answer, and a trace of both that can be shown to anybody.
 
 use std::fmt::{self, Write as _};
-use std::path::PathBuf;
+use std::path::Path;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
@@ -24,12 +24,12 @@ pub struct Exchange {
     pub received: String,
 }
 
-/// The exchanges of the case that is running.
+/// The last exchanges, which whoever made the [`Agent`] may look at. Clones share them.
 #[derive(Clone, Debug, Default)]
-pub(crate) struct Trace(Arc<Mutex<Vec<Exchange>>>);
+pub struct Trace(Arc<Mutex<Vec<Exchange>>>);
 
 impl Trace {
-    pub(crate) fn push(&self, exchange: Exchange) {
+    fn push(&self, exchange: Exchange) {
         let mut exchanges = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         if exchanges.len() == MOST_EXCHANGES {
             exchanges.remove(0);
@@ -37,12 +37,13 @@ impl Trace {
         exchanges.push(exchange);
     }
 
-    pub(crate) fn take(&self) -> Vec<Exchange> {
+    /// What was exchanged since this was asked for last, eight exchanges at most.
+    pub fn take(&self) -> Vec<Exchange> {
         std::mem::take(&mut *self.0.lock().unwrap_or_else(PoisonError::into_inner))
     }
 }
 
-/// The last exchanges of a case are kept; the one that decides is among them.
+/// The one that decides is among the last.
 const MOST_EXCHANGES: usize = 8;
 const SENT_BYTES: usize = 300;
 const RECEIVED_BYTES: usize = 400;
@@ -51,44 +52,52 @@ const FORM_TYPE: &str = "application/x-www-form-urlencoded";
 
 /// An answer of the server, whole.
 #[derive(Clone)]
-pub(crate) struct Answer {
-    pub(crate) url: Url,
-    pub(crate) status: StatusCode,
-    pub(crate) headers: HeaderMap,
-    pub(crate) body: Vec<u8>,
+pub struct Answer {
+    /// What was asked for.
+    pub url: Url,
+    /// The status.
+    pub status: StatusCode,
+    /// The headers; cookies and redirects are secrets.
+    pub headers: HeaderMap,
+    /// The body, of 1 MiB at most.
+    pub body: Vec<u8>,
 }
 
 impl Answer {
-    pub(crate) fn text(&self) -> String {
+    /// The body as text; what is no UTF-8 is replaced.
+    pub fn text(&self) -> String {
         String::from_utf8_lossy(&self.body).into_owned()
     }
 
     /// A header as text; what is not ASCII stays readable.
-    pub(crate) fn header(&self, name: impl http::header::AsHeaderName) -> Option<String> {
+    pub fn header(&self, name: impl http::header::AsHeaderName) -> Option<String> {
         self.headers
             .get(name)
             .map(|value| String::from_utf8_lossy(value.as_bytes()).into_owned())
     }
 
     /// The text of `Location` in a redirect.
-    pub(crate) fn redirect(&self) -> Option<String> {
+    pub fn redirect(&self) -> Option<String> {
         self.status
             .is_redirection()
             .then(|| self.header(LOCATION))
             .flatten()
     }
 
-    pub(crate) fn content_type(&self) -> String {
+    /// The content type; empty where none is said.
+    pub fn content_type(&self) -> String {
         self.header(CONTENT_TYPE).unwrap_or_default()
     }
 
-    pub(crate) fn is_html(&self) -> bool {
+    /// The body is a page for people, whatever its content type says.
+    pub fn is_html(&self) -> bool {
         let start = self.text();
         let start = start.trim_start().to_ascii_lowercase();
         start.starts_with("<!doctype html") || start.starts_with("<html")
     }
 
-    pub(crate) fn cookies(&self) -> Vec<Cookie> {
+    /// The cookies that it sets or ends.
+    pub fn cookies(&self) -> Vec<Cookie> {
         self.headers
             .get_all(SET_COOKIE)
             .iter()
@@ -97,9 +106,17 @@ impl Answer {
     }
 }
 
-/// The server did not answer as HTTP.
-#[derive(Clone, Debug)]
-pub(crate) struct NoAnswer(pub(crate) String);
+impl fmt::Debug for Answer {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&show_answer(self))
+    }
+}
+
+/// The server did not answer as HTTP; in words that hold no secret.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct NoAnswer(pub String);
+
+impl std::error::Error for NoAnswer {}
 
 impl fmt::Display for NoAnswer {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
@@ -108,15 +125,26 @@ impl fmt::Display for NoAnswer {
 }
 
 /// A request that is about to be sent.
-pub(crate) struct Request {
-    pub(crate) method: Method,
-    pub(crate) url: String,
-    pub(crate) headers: Vec<(&'static str, String)>,
-    pub(crate) body: Vec<u8>,
+pub struct Request {
+    /// The method.
+    pub method: Method,
+    /// The whole address.
+    pub url: String,
+    /// Headers beside those of a browser.
+    pub headers: Vec<(&'static str, String)>,
+    /// The body, which may hold a password.
+    pub body: Vec<u8>,
+}
+
+impl fmt::Debug for Request {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&show_request(self))
+    }
 }
 
 impl Request {
-    pub(crate) fn get(url: impl Into<String>) -> Self {
+    /// A `GET`.
+    pub fn get(url: impl Into<String>) -> Self {
         Self {
             method: Method::GET,
             url: url.into(),
@@ -125,17 +153,23 @@ impl Request {
         }
     }
 
-    pub(crate) fn method(mut self, method: Method) -> Self {
+    /// The same with another method.
+    #[must_use]
+    pub fn method(mut self, method: Method) -> Self {
         self.method = method;
         self
     }
 
-    pub(crate) fn header(mut self, name: &'static str, value: impl Into<String>) -> Self {
+    /// The same with a header.
+    #[must_use]
+    pub fn header(mut self, name: &'static str, value: impl Into<String>) -> Self {
         self.headers.push((name, value.into()));
         self
     }
 
-    pub(crate) fn form(mut self, fields: &[(String, String)]) -> Self {
+    /// The same as the `POST` of a form.
+    #[must_use]
+    pub fn form(mut self, fields: &[(String, String)]) -> Self {
         self.method = Method::POST;
         self.body = query_of(fields).into_bytes();
         self.header("content-type", FORM_TYPE)
@@ -143,18 +177,21 @@ impl Request {
 }
 
 /// Sends requests; follows nothing, keeps nothing.
-#[derive(Clone)]
-pub(crate) struct Agent {
+#[derive(Clone, Debug)]
+pub struct Agent {
     http: reqwest::Client,
     trace: Trace,
 }
 
 impl Agent {
+    /// An agent with a name (its `User-Agent`), and with certificates in a PEM file to trust besides the platform's.
+    ///
     /// # Errors
     ///
     /// In words, where the roots cannot be read.
-    pub(crate) fn new(
-        extra_roots: Option<&PathBuf>,
+    pub fn new(
+        name: &str,
+        extra_roots: Option<&Path>,
         timeout: Duration,
         trace: Trace,
     ) -> Result<Self, String> {
@@ -169,17 +206,18 @@ impl Agent {
             .referer(false)
             .connect_timeout(timeout.min(Duration::from_secs(10)))
             .timeout(timeout)
-            .user_agent(concat!("casque-conformance/", env!("CARGO_PKG_VERSION")))
+            .user_agent(name)
             .build()
             .map_err(|error| error.without_url().to_string())?;
         Ok(Self { http, trace })
     }
 
-    pub(crate) async fn send(
-        &self,
-        request: Request,
-        jar: Option<&Jar>,
-    ) -> Result<Answer, NoAnswer> {
+    /// Sends a request with the cookies of a jar.
+    ///
+    /// # Errors
+    ///
+    /// [`NoAnswer`] where no answer of at most 1 MiB comes in time.
+    pub async fn send(&self, request: Request, jar: Option<&Jar>) -> Result<Answer, NoAnswer> {
         let sent = show_request(&request);
         let answer = self.exchange(request, jar).await;
         let received = match &answer {
@@ -222,7 +260,7 @@ impl Agent {
     }
 }
 
-fn tls(extra_roots: Option<&PathBuf>) -> Result<ClientConfig, String> {
+fn tls(extra_roots: Option<&Path>) -> Result<ClientConfig, String> {
     let mut roots = RootCertStore::empty();
     roots.add_parsable_certificates(rustls_native_certs::load_native_certs().certs);
     if let Some(file) = extra_roots {
@@ -247,14 +285,14 @@ fn tls(extra_roots: Option<&PathBuf>) -> Result<ClientConfig, String> {
 }
 
 /// `name=value&…`, encoded.
-pub(crate) fn query_of<K: AsRef<str>, V: AsRef<str>>(pairs: &[(K, V)]) -> String {
+pub fn query_of<K: AsRef<str>, V: AsRef<str>>(pairs: &[(K, V)]) -> String {
     url::form_urlencoded::Serializer::new(String::new())
         .extend_pairs(pairs.iter().map(|(k, v)| (k.as_ref(), v.as_ref())))
         .finish()
 }
 
 /// One line without secrets, of at most `most` bytes.
-pub(crate) fn shown(text: &str, most: usize) -> String {
+pub fn shown(text: &str, most: usize) -> String {
     let mut text = redact(text, None);
     if text.len() > most {
         let mut end = most;

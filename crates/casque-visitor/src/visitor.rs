@@ -1,44 +1,73 @@
 //! A person with a browser: keeps cookies, fills in the login form, follows redirects inside the server.
 
+use std::fmt;
+
 use url::Url;
 
-use crate::agent::{Agent, Answer, NoAnswer, Request, query_of};
+use crate::agent::{Agent, Answer, NoAnswer, Request, query_of, shown};
 use crate::cookies::{Cookie, Jar};
 use crate::html::{self, Form};
 
 /// A browser that looks at one CAS server.
-#[derive(Clone)]
-pub(crate) struct Visitor {
+///
+/// ```no_run
+/// # async fn example() -> Result<(), Box<dyn std::error::Error>> {
+/// use std::time::Duration;
+/// use casque_visitor::{Agent, Trace, Visitor};
+///
+/// let agent = Agent::new("example/1.0", None, Duration::from_secs(10), Trace::default())?;
+/// let mut visitor = Visitor::new(agent, "https://cas.example.org/cas");
+/// let service = "https://app.example.org/";
+/// let page = visitor.login(&[("service", service)]).await?;
+/// let form = page.form().ok_or("no login form")?;
+/// let reached = visitor.submit(&page.last, &form, ("alice", "wonderland"), Some(service), |_| {}).await?;
+/// let ticket = reached.delivered(service).ok_or("no ticket")?.ticket;
+/// # Ok(())
+/// # }
+/// ```
+#[derive(Clone, Debug)]
+pub struct Visitor {
     agent: Agent,
     base: String,
-    pub(crate) jar: Jar,
+    /// The cookies that would be sent now.
+    pub jar: Jar,
     /// Every cookie that was set, in order; the jar holds what is left of them.
-    pub(crate) was_set: Vec<Cookie>,
+    pub was_set: Vec<Cookie>,
 }
 
 /// Where a request led.
-#[derive(Clone)]
-pub(crate) struct Reached {
+#[derive(Clone, Debug)]
+pub struct Reached {
     /// The answer to the request itself.
-    pub(crate) first: Answer,
+    pub first: Answer,
     /// The page at the end, or the redirect that leads out.
-    pub(crate) last: Answer,
+    pub last: Answer,
     /// Where the redirect leads out to, as it was written.
-    pub(crate) left: Option<String>,
+    pub left: Option<String>,
 }
 
 /// A ticket on its way to the service.
 #[derive(Clone)]
-pub(crate) struct Delivered {
+pub struct Delivered {
     /// `Location`, or the address in the page, as it was written.
-    pub(crate) location: String,
-    pub(crate) ticket: String,
-    pub(crate) answer: Answer,
+    pub location: String,
+    /// The ticket, a secret.
+    pub ticket: String,
+    /// The redirect, or the page.
+    pub answer: Answer,
+}
+
+impl fmt::Debug for Delivered {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Delivered")
+            .field("location", &shown(&self.location, 200))
+            .finish_non_exhaustive()
+    }
 }
 
 impl Reached {
     /// The ticket that the redirect, or the page (specification, appendix B), carries to the service.
-    pub(crate) fn delivered(&self, service: &str) -> Option<Delivered> {
+    pub fn delivered(&self, service: &str) -> Option<Delivered> {
         let location = match &self.left {
             Some(left) => left.clone(),
             None => address_in_page(&self.last.text(), service)?,
@@ -51,8 +80,19 @@ impl Reached {
         })
     }
 
+    /// The ticket in a form that the page would send to the service: what `method=POST` asks for (R-042).
+    pub fn posted_ticket(&self, service: &str) -> Option<String> {
+        let forms = html::forms(&self.last.text()).into_iter();
+        let mut to_service = forms.filter(|form| {
+            let action = form.action.as_deref().unwrap_or_default();
+            let action = self.last.url.join(action);
+            self.left.is_none() && action.is_ok_and(|action| leads_to(&action, service))
+        });
+        to_service.find_map(|form| form.field("ticket").map(|field| field.value.clone()))
+    }
+
     /// The login form, where the page is one.
-    pub(crate) fn form(&self) -> Option<Form> {
+    pub fn form(&self) -> Option<Form> {
         if self.left.is_some() {
             return None;
         }
@@ -60,15 +100,12 @@ impl Reached {
     }
 
     /// What it came to, for a sentence.
-    pub(crate) fn words(&self) -> String {
+    pub fn words(&self) -> String {
         match &self.left {
             Some(left) if parameter(left, "ticket").is_some() => {
-                format!(
-                    "a redirect with a ticket to {}",
-                    crate::agent::shown(left, 120)
-                )
+                format!("a redirect with a ticket to {}", shown(left, 120))
             }
-            Some(left) => format!("a redirect to {}", crate::agent::shown(left, 120)),
+            Some(left) => format!("a redirect to {}", shown(left, 120)),
             None if self.form().is_some() => {
                 format!("the login form (status {})", self.last.status.as_u16())
             }
@@ -81,7 +118,8 @@ impl Reached {
 }
 
 impl Visitor {
-    pub(crate) fn new(agent: Agent, base: impl Into<String>) -> Self {
+    /// A new browser, without cookies, for the server at a base URL without a slash at its end.
+    pub fn new(agent: Agent, base: impl Into<String>) -> Self {
         Self {
             agent,
             base: base.into(),
@@ -91,12 +129,20 @@ impl Visitor {
     }
 
     /// `GET /login` with parameters.
-    pub(crate) async fn login(&mut self, parameters: &[(&str, &str)]) -> Result<Reached, NoAnswer> {
+    ///
+    /// # Errors
+    ///
+    /// [`NoAnswer`], as of every request.
+    pub async fn login(&mut self, parameters: &[(&str, &str)]) -> Result<Reached, NoAnswer> {
         self.visit("login", parameters).await
     }
 
     /// `GET` of a page with parameters.
-    pub(crate) async fn visit(
+    ///
+    /// # Errors
+    ///
+    /// [`NoAnswer`], as of every request.
+    pub async fn visit(
         &mut self,
         page: &str,
         parameters: &[(&str, &str)],
@@ -113,7 +159,13 @@ impl Visitor {
     }
 
     /// Fills in a form and sends it as a browser would; `change` sees the fields last.
-    pub(crate) async fn submit(
+    ///
+    /// A form whose address is on another server than its page is not sent: it holds a password.
+    ///
+    /// # Errors
+    ///
+    /// [`NoAnswer`], as of every request, and for such a form.
+    pub async fn submit(
         &mut self,
         page: &Answer,
         form: &Form,
@@ -137,6 +189,12 @@ impl Visitor {
             .url
             .join(form.action.as_deref().unwrap_or_default())
             .map_err(|error| NoAnswer(format!("the form's action is no URL: {error}")))?;
+        if target.origin() != page.url.origin() {
+            return Err(NoAnswer(format!(
+                "the login form would send the password to {}, which is not where it came from",
+                target.origin().ascii_serialization()
+            )));
+        }
         let request = Request::get(target)
             .form(&fields)
             .header(REFERER_NAME, page.url.as_str())
@@ -145,7 +203,11 @@ impl Visitor {
     }
 
     /// Sends a request and follows redirects while they stay on the server.
-    pub(crate) async fn go(
+    ///
+    /// # Errors
+    ///
+    /// [`NoAnswer`] where there is no answer by HTTP, or redirects do not end.
+    pub async fn go(
         &mut self,
         request: Request,
         service: Option<&str>,
@@ -201,18 +263,19 @@ impl Visitor {
 }
 
 const MOST_HOPS: usize = 10;
+const MOST_ADDRESS: usize = 16 * 1024;
 const ACCEPT_NAME: &str = "accept";
 const REFERER_NAME: &str = "referer";
 
 /// The address is the service, whatever was added to its query.
-pub(crate) fn leads_to(address: &Url, service: &str) -> bool {
+pub fn leads_to(address: &Url, service: &str) -> bool {
     Url::parse(service).is_ok_and(|service| {
         service.origin() == address.origin() && service.path() == address.path()
     })
 }
 
 /// The value of a parameter in the query of an address, as text.
-pub(crate) fn parameter(address: &str, name: &str) -> Option<String> {
+pub fn parameter(address: &str, name: &str) -> Option<String> {
     let before_fragment = address.split('#').next()?;
     let (_, query) = before_fragment.split_once('?')?;
     url::form_urlencoded::parse(query.as_bytes())
@@ -226,7 +289,8 @@ fn address_in_page(page: &str, service: &str) -> Option<String> {
     let start = service.split(['?', '#']).next()?;
     page.match_indices(start)
         .map(|(at, _)| {
-            let rest = &page[at..];
+            let most = page[at..].char_indices().nth(MOST_ADDRESS);
+            let rest = &page[at..most.map_or(page.len(), |(length, _)| at + length)];
             let end =
                 rest.find(|c: char| c.is_whitespace() || matches!(c, '"' | '\'' | '<' | '>' | ';'));
             rest[..end.unwrap_or(rest.len())].to_owned()
