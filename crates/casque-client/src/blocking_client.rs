@@ -12,6 +12,7 @@ use casque_proto::{
 use tokio::runtime::Runtime;
 
 use crate::builder::ClientBuilder;
+use crate::rest::BlockingRestClient as RestClient;
 use crate::{ClientError, TransportFailure};
 
 /// A CAS server to ask, blocking. Cloning it is cheap and shares its connections.
@@ -109,6 +110,11 @@ impl Client {
         self.inner.logout_url(service)
     }
 
+    /// The same server by the REST protocol, for programs that hold a user's password and have no browser.
+    pub fn rest(&self) -> RestClient {
+        RestClient::new(self.inner.rest(), self.clone())
+    }
+
     /// Presents a ticket to the server and gives back whose it is.
     ///
     /// See [`Client::validate`](crate::Client::validate).
@@ -143,7 +149,7 @@ impl Client {
         self.wait(async move { client.proxy_ticket(&pgt, &target).await })
     }
 
-    fn wait<T: Send + 'static>(
+    pub(crate) fn wait<T: Send + 'static>(
         &self,
         answer: impl Future<Output = Result<T, ClientError>> + Send + 'static,
     ) -> Result<T, ClientError> {

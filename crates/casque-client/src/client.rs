@@ -3,15 +3,17 @@
 use std::fmt;
 use std::sync::Arc;
 
+use bytes::Bytes;
 use casque_proto::{
     Assertion, CasBase, LoginOptions, PgtUrl, ProxyGrantingTicket, ProxyRequest, ProxyTicket,
     ServiceTicket, ServiceUrl, TicketMode,
 };
+use http::Request;
 
-use crate::ClientError;
 use crate::builder::ClientBuilder;
-use crate::exchange::Exchange;
+use crate::exchange::{Answer, Exchange};
 use crate::transport::Http;
+use crate::{ClientError, RestClient};
 
 /// A CAS server to ask, async. Cloning it is cheap and shares its connections.
 ///
@@ -98,6 +100,16 @@ impl Client {
     /// Where to send a browser to end its session with the CAS server, and where the server may send it after that.
     pub fn logout_url(&self, service: Option<&ServiceUrl>) -> String {
         self.exchange.base().logout_url(service)
+    }
+
+    /// The same server by the REST protocol, for programs that hold a user's password and have no browser.
+    pub fn rest(&self) -> RestClient {
+        RestClient::new(self.clone())
+    }
+
+    /// One request and its answer.
+    pub(crate) async fn send(&self, request: Request<Bytes>) -> Result<Answer, ClientError> {
+        self.http.send(request).await
     }
 
     /// Presents a ticket to the server and gives back whose it is.

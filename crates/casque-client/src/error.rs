@@ -35,6 +35,19 @@ pub enum ClientError {
         /// The HTTP status of the answer.
         status: u16,
     },
+    /// The server understood a request of the REST protocol and refused it (R-272).
+    #[error("the CAS server refused: {detail}{}", quoted(message))]
+    RestRefused {
+        /// [`AuthenticationFailed`](ErrorClass::AuthenticationFailed), [`TgtNotFound`](ErrorClass::TgtNotFound) or
+        /// [`Throttled`](ErrorClass::Throttled).
+        class: ErrorClass,
+        /// What that means for what was asked.
+        detail: String,
+        /// The server's own words; they may be empty.
+        message: String,
+        /// The HTTP status of the answer.
+        status: u16,
+    },
     /// The answer or the server breaks our policy, although it may be well-formed.
     #[error("{distrust}: {detail}{}", distrust.advice())]
     Untrusted {
@@ -75,7 +88,7 @@ impl ClientError {
     /// What the server said about a refusal. It may be empty.
     pub fn server_message(&self) -> Option<&str> {
         match self {
-            Self::Refused { message, .. } => Some(message),
+            Self::Refused { message, .. } | Self::RestRefused { message, .. } => Some(message),
             _ => None,
         }
     }
@@ -83,7 +96,9 @@ impl ClientError {
     /// The HTTP status of the answer, where one came.
     pub fn status(&self) -> Option<u16> {
         match self {
-            Self::Malformed { status, .. } | Self::Refused { status, .. } => Some(*status),
+            Self::Malformed { status, .. }
+            | Self::Refused { status, .. }
+            | Self::RestRefused { status, .. } => Some(*status),
             Self::Untrusted { status, .. } => *status,
             Self::Misuse { .. } | Self::Transport { .. } => None,
         }
@@ -94,7 +109,7 @@ impl ClientError {
     /// The set of names is bounded: a code that the protocol does not know counts as `other_code`.
     pub fn label(&self) -> &str {
         match self {
-            Self::Malformed { class, .. } => class.as_str(),
+            Self::Malformed { class, .. } | Self::RestRefused { class, .. } => class.as_str(),
             Self::Refused { code: None, .. } => "no_code",
             Self::Refused {
                 code: Some(FailureCode::Other(_)),
@@ -114,7 +129,7 @@ impl ClientError {
     /// Where this is false, the same ticket can be validated once more; everywhere else begin a new login.
     pub fn may_have_reached_server(&self) -> bool {
         match self {
-            Self::Malformed { .. } | Self::Refused { .. } => true,
+            Self::Malformed { .. } | Self::Refused { .. } | Self::RestRefused { .. } => true,
             Self::Untrusted { distrust, .. } => *distrust != Distrust::Certificate,
             Self::Misuse { .. } => false,
             Self::Transport { failure, .. } => *failure != TransportFailure::Connect,
@@ -204,7 +219,9 @@ impl TransportFailure {
     fn advice(self) -> &'static str {
         match self {
             Self::Connect => "",
-            Self::Timeout | Self::Interrupted => "; the ticket may be spent, so begin a new login",
+            Self::Timeout | Self::Interrupted => {
+                "; a ticket that was sent may be spent, so begin a new login"
+            }
         }
     }
 }
@@ -262,6 +279,11 @@ fn advice_of_class(class: ErrorClass) -> &'static str {
             "; check that the base URL is that of the CAS server itself (often with /cas at the end) and that the server \
              speaks the protocol version that is set"
         }
+        ErrorClass::EndpointUnavailable => {
+            "; most servers have the REST protocol turned off: ask its operator (at casque serve the key is rest.enabled), \
+             and check the base URL"
+        }
+        ErrorClass::ServerError => "; the fault is on the server: see its log",
         ErrorClass::TooLarge => {
             "; a CAS answer is a few kilobytes, so something else may be answering"
         }

@@ -10,7 +10,8 @@ use casque_proto::{
     ProxyGrantingTicket, ProxyRequest, ProxyResponse, ProxyTicket, ReadError, ReadOptions,
     ServiceResponse, ServiceTicket, ServiceUrl, TicketMode, Validate, ValidateEndpoint,
 };
-use http::{Request, StatusCode};
+use http::header::LOCATION;
+use http::{HeaderMap, Request, StatusCode};
 use url::Url;
 
 use crate::saml;
@@ -21,9 +22,26 @@ use crate::{ClientError, Distrust};
 #[derive(Debug)]
 pub(crate) struct Answer {
     pub(crate) status: StatusCode,
-    /// Where a redirect points, as the header has it.
-    pub(crate) location: Option<String>,
+    pub(crate) headers: HeaderMap,
     pub(crate) body: Bytes,
+}
+
+impl Answer {
+    /// The error of an answer that is a redirect. `show` makes an address safe to be seen.
+    pub(crate) fn redirected(
+        &self,
+        base: &CasBase,
+        show: impl Fn(&str) -> String,
+    ) -> Option<ClientError> {
+        let location = || self.headers.get(LOCATION)?.to_str().ok();
+        self.status
+            .is_redirection()
+            .then(|| ClientError::Malformed {
+                class: ErrorClass::UnexpectedStatus,
+                status: self.status.as_u16(),
+                detail: redirect_detail(location(), base, show),
+            })
+    }
 }
 
 /// One CAS server and how to speak to it.
@@ -176,15 +194,13 @@ impl Exchange {
         answer: &Answer,
         secret: &'a str,
     ) -> Result<Judgement<'a>, ClientError> {
-        let status = answer.status.as_u16();
-        if answer.status.is_redirection() {
-            return Err(ClientError::Malformed {
-                class: ErrorClass::UnexpectedStatus,
-                status,
-                detail: redirect_detail(answer.location.as_deref(), &self.base, secret),
-            });
+        match answer.redirected(&self.base, |text| show(text, secret)) {
+            Some(redirected) => Err(redirected),
+            None => Ok(Judgement {
+                status: answer.status.as_u16(),
+                secret,
+            }),
         }
-        Ok(Judgement { status, secret })
     }
 }
 
@@ -234,7 +250,11 @@ pub(crate) fn too_large(status: StatusCode, limit: usize) -> ClientError {
 
 /// Says where a redirect leads, since that is nearly always the base URL that should have been set. The query stays out:
 /// it may repeat the ticket.
-fn redirect_detail(location: Option<&str>, base: &CasBase, secret: &str) -> String {
+fn redirect_detail(
+    location: Option<&str>,
+    base: &CasBase,
+    show: impl Fn(&str) -> String,
+) -> String {
     let target = location.and_then(|location| resolve(base, location));
     match target {
         Some(mut target) => {
@@ -243,7 +263,7 @@ fn redirect_detail(location: Option<&str>, base: &CasBase, secret: &str) -> Stri
             format!(
                 "the server redirects to {}; redirects are not followed here, so set the base URL to the address the \
                  server really has",
-                show(target.as_str(), secret)
+                show(target.as_str())
             )
         }
         None => "the server redirects, and redirects are not followed here".to_owned(),
@@ -265,7 +285,13 @@ fn show(text: &str, secret: &str) -> String {
     } else {
         "ST-…"
     };
-    one_line(&redact(&start.replace(secret, mask), None), MAX_SHOWN)
+    bounded(&start.replace(secret, mask))
+}
+
+/// The server's words on one line, bounded, without what looks like a ticket.
+pub(crate) fn bounded(text: &str) -> String {
+    let start: String = text.trim().chars().take(10 * MAX_SHOWN).collect();
+    one_line(&redact(&start, None), MAX_SHOWN)
 }
 
 /// A code outside the protocol is the server's text like any other.

@@ -2,7 +2,8 @@
 //!
 //! A browser comes back from the CAS server's login page with a one-time ticket in its URL; [`Client::validate`] presents
 //! it to the server on a connection of its own and gives back the user with their attributes. [`Client`] is async,
-//! [`blocking::Client`] is not; everything else is the same.
+//! [`blocking::Client`] is not; everything else is the same. A program without a browser, which holds a user's password, logs
+//! in by [`Client::rest`].
 //!
 //! ```no_run
 //! use casque_client::Client;
@@ -35,7 +36,7 @@
 //! | one user taken for another | HTTP/1.1, one request at a time on a connection; a connection whose answer was not read to its end is closed | S-012 |
 //! | `renew` lost on the way back | it belongs to the client: [`Client::renewing`] sends it at login and at validation | S-013 |
 //! | proxies | nobody is accepted through one, unless you allow its chain; an endpoint that takes no proxy tickets must not name any | S-014, R-211 |
-//! | tickets in logs | no error, `Debug` text or log event of this crate holds one | S-017 |
+//! | tickets in logs | no error, `Debug` text or log event of this crate holds one, nor a password | S-017 |
 //! | the environment | `HTTP_PROXY` and its kin are not read: who may see and answer a validation is a setting, not an accident | |
 //!
 //! The platform's roots are found as the platform does it, so that on Unix `SSL_CERT_FILE` and `SSL_CERT_DIR` replace them.
@@ -45,12 +46,14 @@ mod builder;
 mod client;
 mod error;
 mod exchange;
+mod rest;
 mod saml;
 mod text;
 mod tls;
 mod transport;
 
 pub use builder::{ClientBuilder, Protocol};
+pub use casque_proto::rest::{RestTgt, UserAuthenticated};
 pub use casque_proto::{
     Assertion, Attributes, Format, LoginOptions, PgtUrl, ProxyGrantingTicket,
     ProxyGrantingTicketIou, ProxyTicket, ServiceRule, ServiceTicket, ServiceUrl, TicketMode,
@@ -58,10 +61,12 @@ pub use casque_proto::{
 };
 pub use client::Client;
 pub use error::{ClientError, Distrust, TransportFailure};
+pub use rest::RestClient;
 
 /// The client for programs that are not async.
 pub mod blocking {
     pub use crate::blocking_client::Client;
+    pub use crate::rest::BlockingRestClient as RestClient;
 }
 
 /// The book's examples, compiled.

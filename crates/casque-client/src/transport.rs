@@ -4,7 +4,6 @@ use std::error::Error as StdError;
 use std::time::Duration;
 
 use bytes::{Bytes, BytesMut};
-use http::header::LOCATION;
 use rustls::ClientConfig;
 
 use crate::exchange::{self, Answer};
@@ -55,11 +54,7 @@ impl Http {
             .await
             .map_err(transport_error)?;
         let status = response.status();
-        let location = response
-            .headers()
-            .get(LOCATION)
-            .and_then(|location| location.to_str().ok())
-            .map(ToOwned::to_owned);
+        let headers = response.headers().clone();
         if response
             .content_length()
             .is_some_and(|length| length > self.max_body as u64)
@@ -75,7 +70,7 @@ impl Http {
         }
         Ok(Answer {
             status,
-            location,
+            headers,
             body: body.freeze(),
         })
     }

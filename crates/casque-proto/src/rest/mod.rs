@@ -4,12 +4,14 @@
 //! tickets. Follow-up addresses are built from the configured server, never from `Location`.
 
 mod read;
+mod refusal;
 mod request;
 mod ticket;
 mod users;
 mod write;
 
 pub use self::read::{StCreated, TgtCreated, TgtDeleted, TgtFound};
+pub use self::refusal::refusal_words;
 pub use self::request::RestRequest;
 pub use self::ticket::{RestTgt, RestTgtError};
 pub use self::users::UserAuthenticated;

@@ -2,8 +2,8 @@
 //!
 //! [`FakeCas`] is a real HTTP server on a free loopback port, plain or with TLS, that speaks the browser's part
 //! (`/login`, `/logout`), the back channel (`/validate`, `/serviceValidate`, `/p3/serviceValidate`, `/samlValidate`) and proxying (`/proxy`,
-//! `/proxyValidate`, `/p3/proxyValidate`; whoever names a `pgtUrl` may act as a proxy). Its people and
-//! tickets live in memory, every request is recorded, and any page can be told to be slow, to break off, to lie about its
+//! `/proxyValidate`, `/p3/proxyValidate`; whoever names a `pgtUrl` may act as a proxy), and the REST protocol
+//! (`/v1/tickets`, `/v1/users`). Its people and tickets live in memory, every request is recorded, and any page can be told to be slow, to break off, to lie about its
 //! status, to send too much, or to say nothing at all.
 //!
 //! It runs on a thread of its own, so that it serves async and blocking tests alike, and it stops when it is dropped.
@@ -26,6 +26,7 @@ mod certificates;
 mod faults;
 mod pages;
 mod record;
+mod rest;
 mod serve;
 mod state;
 

@@ -11,6 +11,7 @@ use http::{HeaderValue, Method, Response, StatusCode};
 use url::form_urlencoded;
 
 use super::record::RecordedRequest;
+use super::rest;
 use super::state::{Grant, State};
 
 /// A page of a [`FakeCas`](super::FakeCas).
@@ -35,11 +36,17 @@ pub enum Page {
     P3ProxyValidate,
     /// `/proxy`: gives proxy tickets.
     Proxy,
+    /// `/v1/tickets` of the REST protocol: trades a password for a ticket-granting ticket.
+    RestTickets,
+    /// Everything below `/v1/tickets/`: one ticket-granting ticket of the REST protocol.
+    RestTicket,
+    /// `/v1/users` of the REST protocol: says whose a password is.
+    RestUsers,
 }
 
 impl Page {
     /// All pages.
-    pub const ALL: [Self; 9] = [
+    pub const ALL: [Self; 12] = [
         Self::Login,
         Self::Logout,
         Self::Validate,
@@ -49,9 +56,12 @@ impl Page {
         Self::ProxyValidate,
         Self::P3ProxyValidate,
         Self::Proxy,
+        Self::RestTickets,
+        Self::RestTicket,
+        Self::RestUsers,
     ];
 
-    /// Its path, with the prefix `/cas`.
+    /// Its path, with the prefix `/cas`; of [`RestTicket`](Self::RestTicket) what comes before the ticket.
     pub fn path(self) -> &'static str {
         match self {
             Self::Login => "/cas/login",
@@ -63,6 +73,9 @@ impl Page {
             Self::ProxyValidate => "/cas/proxyValidate",
             Self::P3ProxyValidate => "/cas/p3/proxyValidate",
             Self::Proxy => "/cas/proxy",
+            Self::RestTickets => "/cas/v1/tickets",
+            Self::RestTicket => "/cas/v1/tickets/",
+            Self::RestUsers => "/cas/v1/users",
         }
     }
 
@@ -71,7 +84,10 @@ impl Page {
     }
 
     pub(super) fn of_path(path: &str) -> Option<Self> {
-        Self::ALL.into_iter().find(|page| page.path() == path)
+        Self::ALL.into_iter().find(|page| match page {
+            Self::RestTicket => path.starts_with(page.path()),
+            _ => page.path() == path,
+        })
     }
 }
 
@@ -84,6 +100,9 @@ pub(super) async fn respond(
         Page::Login => login(request, state),
         Page::Logout => logout(request, state),
         Page::Proxy => proxy(request, state),
+        Page::RestTickets => rest::tickets(request, state),
+        Page::RestTicket => rest::ticket(request, state),
+        Page::RestUsers => rest::users(request, state),
         Page::SamlValidate => saml_validate(request, state),
         Page::Validate
         | Page::ServiceValidate
@@ -444,7 +463,7 @@ fn respond_with(status: StatusCode, content_type: &'static str, body: String) ->
 }
 
 /// The first value of that name; a double does not judge repeats.
-fn find<'a>(pairs: &'a [(String, String)], name: &str) -> Option<&'a str> {
+pub(super) fn find<'a>(pairs: &'a [(String, String)], name: &str) -> Option<&'a str> {
     pairs
         .iter()
         .find(|(key, _)| key == name)

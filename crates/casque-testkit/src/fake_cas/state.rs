@@ -101,6 +101,8 @@ struct Inner {
     granted: u64,
     tickets: HashMap<String, Grant>,
     pgts: HashMap<String, (Person, Vec<String>)>,
+    /// Whose ticket-granting tickets of the REST protocol live.
+    tgts: HashMap<String, String>,
     requests: Vec<RecordedRequest>,
 }
 
@@ -153,15 +155,32 @@ impl State {
 
     /// Signs in with a password, as the login form does.
     pub(super) fn log_in(&self, name: &str, password: &str) -> bool {
-        let mut inner = self.lock();
-        let knows = inner
-            .people
-            .get(name)
-            .is_some_and(|person| person.knows(password));
+        let knows = self.whose(name, password).is_some();
         if knows {
-            inner.signed_in = Some(name.to_owned());
+            self.lock().signed_in = Some(name.to_owned());
         }
         knows
+    }
+
+    /// Whose name and password that is.
+    pub(super) fn whose(&self, name: &str, password: &str) -> Option<Person> {
+        let inner = self.lock();
+        let person = inner.people.get(name)?;
+        person.knows(password).then(|| person.clone())
+    }
+
+    pub(super) fn grant_tgt(&self, name: &str) -> String {
+        let tgt = self.ticket("TGT");
+        self.lock().tgts.insert(tgt.clone(), name.to_owned());
+        tgt
+    }
+
+    pub(super) fn person_of_tgt(&self, tgt: &str) -> Option<String> {
+        self.lock().tgts.get(tgt).cloned()
+    }
+
+    pub(super) fn end_tgt(&self, tgt: &str) {
+        self.lock().tgts.remove(tgt);
     }
 
     pub(super) fn grant(&self, service: &str, name: &str, renewed: bool) -> ServiceTicket {
