@@ -1,7 +1,7 @@
 //! `casque conformance`: grades a CAS server.
 
-use std::fs::{self, File};
-use std::io::{self, Read as _, Write as _};
+use std::fs;
+use std::io::{self, Write as _};
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
@@ -10,7 +10,7 @@ use std::time::Duration;
 use casque_conformance::{Case, Finding, Kit, Report, Settings, cases};
 use clap::Args;
 
-use crate::say;
+use crate::{password, say};
 
 /// Grade a CAS server, whoever made it: one case for each requirement of the protocol that can be seen from outside.
 ///
@@ -227,7 +227,7 @@ impl Arguments {
         if self.wait && file == Path::new("-") {
             return Err("--wait and --password-file - both read standard input".to_owned());
         }
-        let mut settings = Settings::new(cas, user, password(file)?);
+        let mut settings = Settings::new(cas, user, password::first_line(file)?);
         settings.service_url_base.clone_from(&self.service_url_base);
         settings.listen = self.listen;
         settings.callback_listen = self.callback_listen;
@@ -243,32 +243,6 @@ impl Arguments {
         Ok(settings)
     }
 }
-
-/// The first line of a file.
-fn password(file: &Path) -> Result<String, String> {
-    let wrong = |error: io::Error| format!("cannot read {}: {error}", file.display());
-    let mut text = String::new();
-    if file == Path::new("-") {
-        io::stdin()
-            .lock()
-            .take(MOST_BYTES)
-            .read_to_string(&mut text)
-            .map_err(wrong)?;
-    } else {
-        File::open(file)
-            .map_err(wrong)?
-            .take(MOST_BYTES)
-            .read_to_string(&mut text)
-            .map_err(wrong)?;
-    }
-    let line = text.lines().next().unwrap_or_default();
-    if line.is_empty() {
-        return Err(format!("no password in {}", file.display()));
-    }
-    Ok(line.to_owned())
-}
-
-const MOST_BYTES: u64 = 64 * 1024;
 
 fn write(file: &Path, text: &str) -> Result<(), String> {
     fs::write(file, text).map_err(|error| format!("cannot write {}: {error}", file.display()))

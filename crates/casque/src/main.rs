@@ -4,6 +4,8 @@ mod conformance;
 mod demo;
 mod inspect;
 mod log;
+mod login;
+mod password;
 mod say;
 mod serve;
 mod signals;
@@ -30,6 +32,7 @@ enum Command {
     Demo(demo::Arguments),
     Serve(serve::Arguments),
     User(user::Arguments),
+    Login(Box<login::Arguments>),
     Inspect(Box<inspect::Arguments>),
     Conformance(Box<conformance::Arguments>),
     /// Print docs/reference/configuration.md, as the tables of the program have it.
@@ -48,6 +51,7 @@ fn main() -> ExitCode {
             say::line(casque_server::configuration_reference().trim_end());
             ExitCode::SUCCESS
         }
+        Command::Login(arguments) => login::run(&arguments),
         Command::Inspect(arguments) => inspect::run(&arguments),
         Command::Conformance(arguments) => conformance::run(&arguments),
     }
