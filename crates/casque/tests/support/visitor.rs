@@ -8,6 +8,8 @@ use reqwest::{Response, StatusCode, header};
 pub struct Visitor {
     http: reqwest::Client,
     pub cookies: BTreeMap<String, String>,
+    /// What addresses of one site begin with, and where that really is.
+    front: Option<(String, String)>,
 }
 
 /// What came back.
@@ -88,7 +90,23 @@ impl Visitor {
         Self {
             http,
             cookies: BTreeMap::new(),
+            front: None,
         }
+    }
+
+    /// Somebody for whom a proxy takes the TLS off requests to one site.
+    pub fn behind_tls(outside: &str, inside: &str) -> Self {
+        let mut visitor = Self::new();
+        visitor.front = Some((outside.to_owned(), inside.to_owned()));
+        visitor
+    }
+
+    /// Where a request for an address really goes.
+    fn inside(&self, url: &str) -> String {
+        let inside = self.front.as_ref().and_then(|(outside, inside)| {
+            Some([inside, url.strip_prefix(outside.as_str())?].concat())
+        });
+        inside.unwrap_or_else(|| url.to_owned())
     }
 
     pub async fn get(&mut self, url: &str) -> Answer {
@@ -104,7 +122,10 @@ impl Visitor {
     }
 
     pub async fn try_get(&mut self, url: &str) -> reqwest::Result<Answer> {
-        let request = self.http.get(url).header(header::ACCEPT, "text/html");
+        let request = self
+            .http
+            .get(self.inside(url))
+            .header(header::ACCEPT, "text/html");
         self.send(url, request).await
     }
 
@@ -118,7 +139,7 @@ impl Visitor {
             .finish();
         let request = self
             .http
-            .post(url)
+            .post(self.inside(url))
             .header(header::ACCEPT, "text/html")
             .header(header::CONTENT_TYPE, "application/x-www-form-urlencoded")
             .body(body);
@@ -184,7 +205,9 @@ impl Visitor {
             let cookie = cookie.to_str().expect("a cookie is ASCII");
             let (pair, attributes) = cookie.split_once(';').unwrap_or((cookie, ""));
             let (name, value) = pair.split_once('=').expect("a cookie has a name");
-            if value.is_empty() || attributes.to_ascii_lowercase().contains("max-age=0") {
+            let attributes = attributes.to_ascii_lowercase();
+            let ended = ["max-age=0", "01-jan-1970", "01 jan 1970"];
+            if value.is_empty() || ended.iter().any(|end| attributes.contains(end)) {
                 self.cookies.remove(name);
             } else {
                 self.cookies.insert(name.to_owned(), value.to_owned());
