@@ -58,11 +58,7 @@ impl Secret {
         kept.extend_from_slice(value);
         let tag = self
             .cipher
-            .encrypt_inout_detached(
-                &nonce(place),
-                place.as_bytes(),
-                (&mut kept[start..]).into(),
-            )
+            .encrypt_inout_detached(&nonce(place), place.as_bytes(), (&mut kept[start..]).into())
             .expect("values are far below the cipher's limit");
         kept.extend_from_slice(&tag);
     }

@@ -1,10 +1,12 @@
-//! On the way into a service, in a real browser: no policy of ours is in the way of a service that leads to another
+//! On the way into a service and out again, in a real browser: no policy of ours is in the way of a service that leads to another
 //! origin, and every page on the way is looked at.
 
 use std::{
     io::{BufRead, BufReader, Read, Write},
     net::TcpListener,
 };
+
+use fantoccini::Locator;
 
 use crate::{
     pages::{axe, examine, examine_with_script},
@@ -94,5 +96,60 @@ async fn axe_finds_nothing_on_the_pages_before_a_service() {
     examine(&browser, &axe, "consents").await;
     browser.click("section button[type=submit]").await;
     examine(&browser, &axe, "consents-none").await;
+    browser.close().await;
+}
+
+#[tokio::test]
+async fn axe_finds_nothing_on_the_pages_after_a_service() {
+    let Some(axe) = axe() else {
+        return;
+    };
+    let Some(browser) = Browser::start().await else {
+        return;
+    };
+    let site = Site::new("memory:", "");
+    let form = format!(
+        "<!doctype html><title>A service</title><form method=post action=\"{}/logout\"><button>Log out</button></form>",
+        site.base_url
+    );
+    let port = service(|_| {
+        format!(
+            "HTTP/1.1 200 OK\r\nContent-Type: text/html\r\nConnection: close\r\nContent-Length: {}\r\n\r\n{form}",
+            form.len()
+        )
+    });
+    // Another origin than the server's, so that its form is a stranger's.
+    let here = format!("http://localhost:{port}/");
+    site.write(
+        "services/told.toml",
+        &format!(
+            "id = \"told\"\nname = \"Course catalogue\"\norigin = \"http://localhost:{port}\"\nallow_http = true\n\
+             logout_type = \"front_channel\"\n"
+        ),
+    );
+    let _server = site.serve();
+    let service = here.replace(':', "%3A").replace('/', "%2F");
+
+    browser
+        .go(&format!("{}/login?service={service}", site.base_url))
+        .await;
+    log_in(&browser).await;
+    let arrived = browser.url().await;
+    browser.click("form button").await;
+    examine(&browser, &axe, "logout-question").await;
+    let (_, ticket) = arrived.split_once("ticket=").expect("a ticket");
+    browser
+        .go(&format!(
+            "{}/serviceValidate?service={service}&ticket={ticket}",
+            site.base_url
+        ))
+        .await;
+    browser.go(&format!("{}/logout", site.base_url)).await;
+    let told = browser
+        .client
+        .find(Locator::Css("img[src*=localhost]"))
+        .await;
+    assert!(told.is_ok(), "the page brings the service its message");
+    examine(&browser, &axe, "logged-out-in-front").await;
     browser.close().await;
 }

@@ -1,8 +1,13 @@
 //! Every page that a person can meet: axe finds nothing, it works on a phone, it stays small; a picture of each is kept
 //! in `target/screenshots`, in light and dark, for people to look at.
 
+use axum::{
+    Router, http::header::SET_COOKIE, middleware::map_response, response::Response, routing::get,
+};
+use casque_axum::Cas;
 use fantoccini::Locator;
 use serde_json::{Value, json};
+use tokio::net::TcpListener;
 
 use crate::support::{Demo, browser::Browser, root, skip};
 
@@ -85,7 +90,52 @@ async fn axe_finds_nothing_on_any_page() {
         browser.go(&url).await;
         examine(&browser, &axe, name).await;
     }
+
+    // A login that is under way, and a ticket that the server does not know.
+    browser.go(&format!("{app}/members")).await;
+    browser
+        .go(&format!("{app}/login?ticket=ST-1-unknown"))
+        .await;
+    examine(&browser, &axe, "app-ticket-refused").await;
+
+    browser.go(&format!("{cas}/login")).await;
+    browser.log_in("alice", "wonderland").await;
+    browser.go(&format!("{}/page", in_circles(cas).await)).await;
+    let shown = browser.text().await;
+    assert!(shown.contains("Logging in does not help"), "{shown}");
+    examine(&browser, &axe, "app-loop").await;
     browser.close().await;
+}
+
+/// An application behind something that takes its session cookies away.
+async fn in_circles(cas_url: &str) -> String {
+    let listener = TcpListener::bind("127.0.0.1:0").await.expect("a free port");
+    let url = format!("http://{}", listener.local_addr().expect("an address"));
+    let cas = Cas::builder()
+        .provider(cas_url)
+        .service_base(&url)
+        .cookie_name("circles")
+        .build()
+        .expect("valid settings");
+    let app = Router::new()
+        .route("/page", get("What is never seen").layer(cas.require()))
+        .layer(cas.layer())
+        .layer(map_response(async |mut response: Response| {
+            let kept: Vec<_> = response
+                .headers_mut()
+                .get_all(SET_COOKIE)
+                .iter()
+                .filter(|cookie| !cookie.as_bytes().starts_with(b"circles="))
+                .cloned()
+                .collect();
+            response.headers_mut().remove(SET_COOKIE);
+            for cookie in kept {
+                response.headers_mut().append(SET_COOKIE, cookie);
+            }
+            response
+        }));
+    tokio::spawn(async move { axum::serve(listener, app).await });
+    url
 }
 
 /// The accessibility checker; none where it is not installed, which is said.
