@@ -1,11 +1,13 @@
-//! What the benchmarks share: a load driver, ratios of paired runs, and the name of the machine.
+//! What the benchmarks share: a server with one person, a load driver, ratios of paired runs, and the name of the machine.
 
 #![expect(clippy::print_stdout, reason = "benchmarks print their figures")]
 
+mod house;
 mod load;
 mod ratio;
 
-pub use load::{drive, get, now};
+pub use house::House;
+pub use load::{ask, drive, get, now};
 pub use ratio::{Pairs, Spread, median_rate};
 
 /// The allocator that the binary `casque` has.

@@ -54,6 +54,28 @@ pub fn drive(
     started.elapsed()
 }
 
+/// Sends one request on a connection of its own, and gives the time from its first byte to the answer's last.
+///
+/// # Panics
+///
+/// As [`drive`] does.
+pub fn ask(address: SocketAddr, request: &[u8], expected: fn(&[u8]) -> bool) -> Duration {
+    let mut socket = TcpStream::connect(address).expect("the server listens");
+    socket.set_nodelay(true).expect("a socket option");
+    let mut reader = BufReader::new(socket.try_clone().expect("a second handle"));
+    let mut body = Vec::new();
+    let started = now();
+    socket.write_all(request).expect("the request is sent");
+    read_answer(&mut reader, &mut body);
+    let took = started.elapsed();
+    assert!(
+        expected(&body),
+        "unexpected: {}",
+        String::from_utf8_lossy(&body)
+    );
+    took
+}
+
 /// A GET request as bytes.
 pub fn get(address: SocketAddr, path: &str, headers: &str) -> Vec<u8> {
     format!("GET {path} HTTP/1.1\r\nHost: {address}\r\n{headers}\r\n").into_bytes()

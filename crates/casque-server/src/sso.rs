@@ -18,6 +18,9 @@ const TELLING: Duration = Duration::from_hours(1);
 /// counts. Whoever goes there again and again has left the oldest behind.
 const PER_SERVICE: usize = 100;
 
+/// Messages that one page has room for; what is left over is told by this server.
+pub(crate) const ON_A_PAGE: usize = 40;
+
 /// What a kept visit begins with: a keyed hash of its service, and the time in milliseconds.
 const SERVICE_BYTES: usize = 16;
 const TIME_BYTES: usize = 8;
@@ -286,13 +289,56 @@ impl Sessions {
         let deadline = now + self.lifetime(remembered);
         let visits = self.visits(id, channel);
         let count = self.store.append(&visits, member.clone(), deadline).await?;
+        match channel {
+            Channel::Front if count >= 2 * ON_A_PAGE => {
+                self.leave_to_server(id, &member, deadline, now).await?;
+            }
+            Channel::Back => self.trim(id, count).await?,
+            Channel::Front => {}
+        }
+        Ok(member)
+    }
+
+    /// Leaves all that one page cannot tell to this server, but the visit just noted, so that whoever logs out waits
+    /// for no more than a page's worth, however much there is.
+    async fn leave_to_server(
+        &self,
+        id: &str,
+        newest: &[u8],
+        deadline: SystemTime,
+        now: SystemTime,
+    ) -> Result<(), StoreError> {
+        let (front, back) = (
+            self.visits(id, Channel::Front),
+            self.visits(id, Channel::Back),
+        );
+        let mut visits = self.store.members(&front).await?;
+        visits.retain(|visit| visit != newest);
+        visits.sort_unstable_by(|a, b| by_age(b).cmp(by_age(a)));
+        for old in visits.iter().skip(ON_A_PAGE - 1) {
+            // Noted there first: who is stopped in between has it told twice, and not never.
+            let count = self.store.append(&back, old.clone(), deadline).await?;
+            self.store.remove_member(&front, old).await?;
+            self.trim(id, count).await?;
+        }
+        // A session that ended meanwhile may have been told without them.
+        if self.is_live(id).await? {
+            Ok(())
+        } else {
+            self.end(id, now).await
+        }
+    }
+
+    /// Forgets the oldest visits of each service beyond [`PER_SERVICE`].
+    async fn trim(&self, id: &str, count: usize) -> Result<(), StoreError> {
         // Now and then is enough, and does not slow down a session with thousands of services.
         if count.is_multiple_of(PER_SERVICE) {
+            let visits = self.visits(id, Channel::Back);
             for old in too_many(self.store.members(&visits).await?) {
                 self.store.remove_member(&visits, &old).await?;
             }
         }
-        Ok(member)
+        Ok(())
     }
 
     /// A visit as it is kept: sealed, behind what tells visits of one service and their order.
@@ -382,16 +428,12 @@ impl Sessions {
         Ok(Some(untold))
     }
 
-    /// Claims what the browser is to tell, the newest first and at most so many.
-    pub(crate) async fn claim_front(
-        &self,
-        id: &str,
-        most: usize,
-    ) -> Result<Vec<Visit>, StoreError> {
+    /// Claims what the browser is to tell, the newest first and at most [`ON_A_PAGE`].
+    pub(crate) async fn claim_front(&self, id: &str) -> Result<Vec<Visit>, StoreError> {
         let mut visits = self.store.members(&self.visits(id, Channel::Front)).await?;
         visits.sort_by(|a, b| by_age(b).cmp(by_age(a)));
         let mut claimed = Vec::new();
-        for sealed in visits.iter().take(most) {
+        for sealed in visits.iter().take(ON_A_PAGE) {
             claimed.extend(self.claim(id, sealed, Channel::Front).await?);
         }
         Ok(claimed)

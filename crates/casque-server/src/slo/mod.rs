@@ -32,9 +32,6 @@ const SESSIONS: u32 = 1024;
 /// How long a service may take, from connecting to its status line.
 const TIMEOUT: Duration = Duration::from_secs(5);
 
-/// Messages that one page has room for; what is left over is told by this server.
-const ON_A_PAGE: usize = 40;
-
 /// A message for the browser to take.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct FrontMessage {
@@ -91,7 +88,7 @@ impl Messenger {
         if !services.any(|service| service.logout_type == LogoutType::FrontChannel) {
             return Ok(Vec::new());
         }
-        let visits = self.inner.sessions.claim_front(id, ON_A_PAGE).await?;
+        let visits = self.inner.sessions.claim_front(id).await?;
         let messages = visits.iter().filter_map(|visit| self.inner.in_front(visit));
         Ok(messages.collect())
     }
@@ -106,6 +103,8 @@ impl Messenger {
         }
         let (inner, id) = (self.inner.clone(), id.to_owned());
         tokio::spawn(async move {
+            // The answer to whoever logs out goes first.
+            tokio::task::yield_now().await;
             if let Err(error) = inner.tell_all(&id).await {
                 let error = &error as &dyn std::error::Error;
                 tracing::error!(error, "logout messages are left for later");

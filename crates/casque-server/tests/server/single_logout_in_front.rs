@@ -141,6 +141,34 @@ async fn what_no_page_takes_is_told_by_the_server() {
 }
 
 #[tokio::test]
+async fn of_many_visits_the_page_takes_the_newest() {
+    // a logout looks at what fits on a page, not at all there is.
+    let mut target = Target::open().await;
+    let house = front(None);
+    let mut alice = house.signed_in("alice").await;
+    let mut tickets = Vec::new();
+    for n in 0..250 {
+        let service = format!("{}&n={n}", target.url);
+        let ticket = alice.ticket_for(&service).await;
+        alice.validate("validate", &service, &ticket).await;
+        house.clock.advance(Duration::from_millis(1));
+        tickets.push(ticket);
+    }
+    let answer = alice.get("/logout").await;
+    let shown: Vec<String> = images(&answer)
+        .into_iter()
+        .map(|(_, ticket)| ticket)
+        .collect();
+    let newest: Vec<String> = tickets.iter().rev().take(40).cloned().collect();
+    assert_eq!(shown, newest);
+    house.server.finish_logout_messages().await;
+    let mut told = [target.tickets(), shown].concat();
+    told.sort();
+    tickets.sort();
+    assert_eq!(told, tickets, "each once");
+}
+
+#[tokio::test]
 async fn two_devices_and_ten_services() {
     //
     let mut services = Vec::new();
