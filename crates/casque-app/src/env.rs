@@ -63,14 +63,32 @@ impl Settings {
         Self::of(&Dotenv::parse(file), environment)
     }
 
+    /// The text of one setting where [`parse`](Self::parse) looks for it, not judged. For tools that explain settings.
+    ///
+    /// ```
+    /// # use casque_app::Settings;
+    /// let said = Settings::said("CAS_PROVIDER='cas.example.org'", |_| None, "CAS_PROVIDER");
+    /// assert_eq!(said.as_deref(), Some("cas.example.org"));
+    /// ```
+    pub fn said(
+        file: &str,
+        environment: impl Fn(&str) -> Option<String>,
+        name: &str,
+    ) -> Option<String> {
+        lookup(&Dotenv::parse(file), &environment, name)
+    }
+
+    /// A base URL of a CAS server as `CAS_PROVIDER` is judged, without a trailing slash.
+    ///
+    /// # Errors
+    ///
+    /// [`CasError`] naming the value and what to change, as where it is the address of the login page.
+    pub fn provider_url(text: &str) -> Result<String, CasError> {
+        Ok(without_slash(base_of_server(text)?.as_str()).to_owned())
+    }
+
     fn of(file: &Dotenv, environment: impl Fn(&str) -> Option<String>) -> Result<Self, CasError> {
-        let lookup = |name: &str| {
-            let said =
-                |value: &str| Some(value.trim().to_owned()).filter(|value| !value.is_empty());
-            environment(name)
-                .and_then(|value| said(without_quotes(value.trim())))
-                .or_else(|| said(file.values.get(name)?))
-        };
+        let lookup = |name: &str| lookup(file, &environment, name);
         let required = |name: &'static str, example: &str| {
             lookup(name).ok_or_else(|| {
                 CasError::setting(
@@ -97,10 +115,10 @@ impl Settings {
             ));
         }
 
-        let provider = base_of_server(&provider)?;
+        let provider = Self::provider_url(&provider)?;
         let (base, login_path) = own_addresses(&service, login.as_deref())?;
         Ok(Self {
-            provider: without_slash(provider.as_str()).to_owned(),
+            provider,
             base,
             login_path,
         })
@@ -122,6 +140,18 @@ impl Settings {
     pub fn login_path(&self) -> &str {
         &self.login_path
     }
+}
+
+/// The environment wins where it says something.
+fn lookup(
+    file: &Dotenv,
+    environment: impl Fn(&str) -> Option<String>,
+    name: &str,
+) -> Option<String> {
+    let said = |value: &str| Some(value.trim().to_owned()).filter(|value| !value.is_empty());
+    environment(name)
+        .and_then(|value| said(without_quotes(value.trim())))
+        .or_else(|| said(file.values.get(name)?))
 }
 
 /// The base URL in `CAS_PROVIDER`, and not that of one of its endpoints.

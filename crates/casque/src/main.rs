@@ -2,6 +2,7 @@
 
 mod conformance;
 mod demo;
+mod doctor;
 mod inspect;
 mod log;
 mod login;
@@ -34,6 +35,7 @@ enum Command {
     User(user::Arguments),
     Login(Box<login::Arguments>),
     Inspect(Box<inspect::Arguments>),
+    Doctor(Box<doctor::Arguments>),
     Conformance(Box<conformance::Arguments>),
     /// Print docs/reference/configuration.md, as the tables of the program have it.
     #[command(hide = true)]
@@ -52,6 +54,7 @@ fn main() -> ExitCode {
             ExitCode::SUCCESS
         }
         Command::Login(arguments) => login::run(&arguments),
+        Command::Doctor(arguments) => doctor::run(&arguments),
         Command::Inspect(arguments) => inspect::run(&arguments),
         Command::Conformance(arguments) => conformance::run(&arguments),
     }

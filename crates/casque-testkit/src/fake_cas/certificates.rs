@@ -20,6 +20,8 @@ pub enum TlsMode {
     SelfSigned,
     /// For the right names, signed by the root, and long past its end.
     Expired,
+    /// For the right names, signed by the root, and good only from the year 4000 on.
+    NotYetValid,
     /// Valid and signed by the root, for `elsewhere.example.org` alone.
     WrongName,
 }
@@ -85,7 +87,7 @@ impl fmt::Debug for Material {
 fn params(mode: TlsMode) -> CertificateParams {
     let names = match mode {
         TlsMode::WrongName => vec!["elsewhere.example.org".to_owned()],
-        TlsMode::Good | TlsMode::SelfSigned | TlsMode::Expired => {
+        TlsMode::Good | TlsMode::SelfSigned | TlsMode::Expired | TlsMode::NotYetValid => {
             vec!["127.0.0.1".to_owned(), "localhost".to_owned()]
         }
     };
@@ -96,6 +98,9 @@ fn params(mode: TlsMode) -> CertificateParams {
     if mode == TlsMode::Expired {
         params.not_before = date_time_ymd(2000, 1, 1);
         params.not_after = date_time_ymd(2001, 1, 1);
+    }
+    if mode == TlsMode::NotYetValid {
+        params.not_before = date_time_ymd(4000, 1, 1);
     }
     params
 }

@@ -1,6 +1,7 @@
 //! `casque serve` and `casque user` as an operator meets them.
 
 mod conformance;
+mod doctor;
 mod run;
 mod serve;
 #[path = "../support/mod.rs"]

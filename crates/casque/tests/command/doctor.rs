@@ -1,0 +1,168 @@
+//! `casque doctor` as somebody at a terminal meets it: the demonstration, a server of others, misuse.
+
+use std::path::Path;
+use std::process::{Command, Stdio};
+
+use serde_json::Value;
+
+use crate::run::{Said, command, finish, run, run_with};
+use crate::support::{Demo, Process, root, skip};
+
+/// `casque doctor` without settings of whoever runs the tests.
+fn doctor(folder: &Path, arguments: &[&str], input: &str) -> Said {
+    let mut command = command(folder, &[&["doctor"], arguments].concat());
+    for name in ["CAS_PROVIDER", "SERVICE_URL", "LOGIN_URL"] {
+        command.env_remove(name);
+    }
+    finish(&mut command, input.as_bytes())
+}
+
+fn names(said: &Said) -> Vec<String> {
+    let report: Value =
+        serde_json::from_str(&said.out).unwrap_or_else(|_| panic!("JSON: {said:?}"));
+    let findings = report["findings"].as_array().expect("a list");
+    let wrong = findings
+        .iter()
+        .filter_map(|finding| finding["name"].as_str());
+    wrong.map(ToOwned::to_owned).collect()
+}
+
+#[test]
+fn nothing_is_wrong_with_the_demonstration() {
+    let demo = Demo::start();
+    let folder = tempfile::tempdir().expect("a temporary folder");
+    let file = format!(
+        "SECRET_KEY=of-the-application\nCAS_PROVIDER={}\nSERVICE_URL=\"{}\"\n",
+        demo.cas_url, demo.app_url
+    );
+    std::fs::write(folder.path().join(".env"), file).expect("the file can be written");
+    let (name, password) = &demo.users[0];
+    let members = format!("{}/members", demo.app_url);
+    let whole = ["--app", &members, "--user", name, "--password-file", "-"];
+    let said = doctor(folder.path(), &whole, &format!("{password}\n"));
+    assert_eq!((said.status, said.err.as_str()), (0, ""), "{}", said.out);
+    for words in [
+        "an application starts with them",
+        "attributes arrive: mail, memberOf (2 values)",
+        "alice logs in and comes back to",
+        "nothing is wrong: 0 problems, 0 cautions",
+    ] {
+        assert!(said.out.contains(words), "{words}: {}", said.out);
+    }
+    assert!(
+        !said.out.contains("skipped"),
+        "everything was looked at: {}",
+        said.out
+    );
+    for secret in [password, "of-the-application"] {
+        assert!(!said.out.contains(secret), "{secret} is told (S-017)");
+    }
+
+    // The settings alone, and as JSON.
+    let said = doctor(folder.path(), &["--json"], "");
+    assert_eq!((said.status, names(&said)), (0, Vec::new()), "{}", said.out);
+    let report: Value = serde_json::from_str(&said.out).expect("JSON");
+    assert_eq!(report["healthy"], true);
+    assert_eq!(report["summary"]["problem"], 0);
+    assert_eq!(report["findings"][0]["group"], "settings");
+
+    // One wrong setting.
+    let wrong = ["--cas", &demo.app_url, "--json"];
+    let said = doctor(folder.path(), &wrong, "");
+    assert_eq!(said.status, 1, "{}", said.out);
+    assert_eq!(names(&said), ["settings-disagree", "cas-not-found"]);
+    let value = ["--values", "--user", "bob", "--password-file", "-"];
+    let said = doctor(folder.path(), &value, "builder\n");
+    assert!(said.out.contains("mail = bob@example.org"), "{}", said.out);
+}
+
+#[test]
+fn misuse_is_told_from_a_problem() {
+    let folder = tempfile::tempdir().expect("a temporary folder");
+    let said = doctor(folder.path(), &[], "");
+    assert_eq!(
+        (said.status, said.err.contains("nothing to look at")),
+        (2, true),
+        "{said:?}"
+    );
+    let said = doctor(folder.path(), &["--env-file", "nowhere"], "");
+    assert_eq!(
+        (said.status, said.err.contains("nowhere")),
+        (2, true),
+        "{said:?}"
+    );
+    let said = doctor(
+        folder.path(),
+        &["--cas", "https://cas.invalid", "--ca", "nowhere.pem"],
+        "",
+    );
+    assert_eq!(
+        (said.status, said.err.contains("nowhere.pem")),
+        (2, true),
+        "{said:?}"
+    );
+    assert_eq!(run(folder.path(), &["doctor", "--user", "alice"]).status, 2);
+    let empty = [
+        "doctor",
+        "--cas",
+        "https://cas.invalid",
+        "--user",
+        "alice",
+        "--password-file",
+        "-",
+    ];
+    assert_eq!(run_with(folder.path(), &empty, b"\n").status, 2);
+    // A `.env` of another program is none of ours; a file that was named is.
+    std::fs::write(folder.path().join(".env"), "PORT=1\n").expect("the file can be written");
+    assert_eq!(doctor(folder.path(), &[], "").status, 2);
+    let said = doctor(folder.path(), &["--env-file", ".env", "--json"], "");
+    assert_eq!(
+        (said.status, names(&said)),
+        (1, vec!["setting-missing".to_owned()]),
+        "{said:?}"
+    );
+}
+
+#[test]
+fn django_cas_server_is_looked_at() {
+    let python = root().join("target/python/bin/python");
+    let works = Command::new(&python)
+        .args(["-c", "import cas_server"])
+        .stderr(Stdio::null())
+        .status()
+        .is_ok_and(|status| status.success());
+    if !works {
+        return skip("django-cas-server is not in target/python");
+    }
+    let folder = tempfile::tempdir().expect("a temporary folder");
+    let mut server = Command::new(python);
+    server
+        .arg(root().join("interop/servers/django_cas_server.py"))
+        .arg(folder.path())
+        // It runs until its standard input ends, which is with this process.
+        .stdin(Stdio::piped());
+    let (_server, ready) =
+        Process::start_until(&mut server, |line| serde_json::from_str::<Value>(line).ok());
+    let cas = ready["cas_url"].as_str().expect("an address");
+    let password = format!("{}\n", ready["password"].as_str().expect("a password"));
+    let user = ready["username"].as_str().expect("a name");
+    let asked = |service: &str, more: &[&str]| {
+        let arguments = ["--cas", cas, "--json", "--service", service];
+        doctor(folder.path(), &[&arguments[..], more].concat(), &password)
+    };
+    let service = "https://app.example.org/login";
+    let said = asked(service, &["--user", user, "--password-file", "-"]);
+    assert_eq!((said.status, names(&said)), (0, Vec::new()), "{}", said.out);
+    assert!(said.out.contains("memberOf (2 values)"), "{}", said.out);
+    assert_eq!(
+        names(&asked("https://other.example.org/login", &[])),
+        ["service-refused"]
+    );
+    let http = asked("http://app.example.org/login", &[]);
+    assert_eq!(
+        names(&http),
+        ["plain-http", "service-registered-otherwise"],
+        "{}",
+        http.out
+    );
+}
