@@ -33,11 +33,13 @@ must_not casque-axum   "an application pulls in no server" casque-server
 must_not casque-server "a server pulls in no application" casque-app casque-axum casque-client
 must_not casque-conformance "the kit sees a server from outside only" \
   casque-store casque-client casque-app casque-axum casque-server
+must_not casque-doctor "the doctor sees servers and applications from outside only" \
+  casque-axum casque-server casque-conformance axum
 must_not casque-visitor "a browser is no client of CAS" \
   casque-store casque-client casque-app casque-axum casque-server casque-conformance
 must_not casque-python "the wheel holds no server, no client, no TLS and no threads" \
   casque-store casque-client casque-app casque-axum casque-server tokio mio hyper reqwest rustls ring getrandom rand
-for package in casque-python casque-proto casque-store casque-client casque-app casque-axum casque-server casque-conformance casque-visitor casque; do
+for package in casque-python casque-proto casque-store casque-client casque-app casque-axum casque-server casque-conformance casque-visitor casque-doctor casque; do
   must_not "$package" "the test kit is never a normal dependency" casque-testkit
 done
 

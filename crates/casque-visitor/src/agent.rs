@@ -260,7 +260,12 @@ impl Agent {
     }
 }
 
-fn tls(extra_roots: Option<&Path>) -> Result<ClientConfig, String> {
+/// The roots of the machine, and those of a PEM file.
+///
+/// # Errors
+///
+/// In words, where the file cannot be read.
+pub fn roots(extra_roots: Option<&Path>) -> Result<RootCertStore, String> {
     let mut roots = RootCertStore::empty();
     roots.add_parsable_certificates(rustls_native_certs::load_native_certs().certs);
     if let Some(file) = extra_roots {
@@ -277,6 +282,11 @@ fn tls(extra_roots: Option<&Path>) -> Result<ClientConfig, String> {
                 .map_err(|error| wrong(error.to_string()))?;
         }
     }
+    Ok(roots)
+}
+
+fn tls(extra_roots: Option<&Path>) -> Result<ClientConfig, String> {
+    let roots = roots(extra_roots)?;
     let provider = Arc::new(rustls::crypto::ring::default_provider());
     let builder = ClientConfig::builder_with_provider(provider)
         .with_safe_default_protocol_versions()

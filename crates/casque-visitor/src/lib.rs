@@ -12,7 +12,7 @@ mod cookies;
 mod html;
 mod visitor;
 
-pub use agent::{Agent, Answer, Exchange, NoAnswer, Request, Trace, query_of, shown};
+pub use agent::{Agent, Answer, Exchange, NoAnswer, Request, Trace, query_of, roots, shown};
 pub use cookies::{Cookie, Jar};
 pub use html::{Field, Form, complaint, forms, login_form, title};
 pub use visitor::{Delivered, Reached, Visitor, leads_to, parameter};
