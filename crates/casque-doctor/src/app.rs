@@ -79,19 +79,18 @@ impl Application<'_> {
             }
         };
         findings.push(judge_home(self.url, &home));
-        let (page, sent) = match SentTo::of(&home) {
-            Some(sent) => (self.url.clone(), Some(sent)),
-            None => {
-                let page = below(self.url, self.login_path);
-                match visitor.go(Request::get(page.as_str()), None).await {
-                    Ok(reached) => (page, SentTo::of(&reached)),
-                    Err(none) => {
-                        findings.push(self.no_answer(&none));
-                        return Examined {
-                            findings,
-                            service: None,
-                        };
-                    }
+        let (page, sent) = if let Some(sent) = SentTo::of(&home) {
+            (self.url.clone(), Some(sent))
+        } else {
+            let page = below(self.url, self.login_path);
+            match visitor.go(Request::get(page.as_str()), None).await {
+                Ok(reached) => (page, SentTo::of(&reached)),
+                Err(none) => {
+                    findings.push(self.no_answer(&none));
+                    return Examined {
+                        findings,
+                        service: None,
+                    };
                 }
             }
         };

@@ -58,13 +58,12 @@ pub(crate) async fn contact(url: &Url, roots: &Roots, patience: Duration) -> Con
     };
     if url.scheme() != "https" {
         return match first_words(stream, url, patience).await {
-            Said::Http => Contact::Open(None),
             Said::WantsTls => Contact::TlsThere,
             Said::Nothing if speaks_tls(&addresses, url, roots, patience).await => {
                 Contact::TlsThere
             }
             // Whether it answers is for a whole request to see.
-            Said::Nothing => Contact::Open(None),
+            Said::Http | Said::Nothing => Contact::Open(None),
         };
     }
     match handshake(stream, url, roots, patience).await {
