@@ -20,7 +20,7 @@ const WIKI: &str = "https://wiki.example.org:8443/w/";
 const PLAIN: &str = "http://localhost:8000/";
 const ID: &str = "_07070707070707070707070707070707";
 
-fn envelope(ticket: &str) -> String {
+pub(crate) fn envelope(ticket: &str) -> String {
     let ticket = ServiceTicket::parse(ticket).expect("a ticket");
     let stamp = SamlStamp::new(start(), &mut |bytes| bytes.fill(7));
     SamlRequest::to_xml(&ticket, &stamp)
@@ -39,7 +39,7 @@ async fn post(house: &House, query: &str, body: impl Into<Body>) -> Answer {
         .await
 }
 
-async fn present(house: &House, service: &str, ticket: &str) -> Answer {
+pub(crate) async fn present(house: &House, service: &str, ticket: &str) -> Answer {
     let query = format!("TARGET={}", encode(service));
     post(house, &query, envelope(ticket)).await
 }

@@ -32,6 +32,12 @@ impl Target {
         }
     }
 
+    /// The body of the first message that has not been looked at.
+    pub(crate) fn body(&mut self) -> String {
+        let (_, body) = self.heard.try_recv().expect("a message");
+        String::from_utf8(body.to_vec()).expect("text")
+    }
+
     /// All tickets heard of so far.
     pub(crate) fn tickets(&mut self) -> Vec<String> {
         let mut tickets = Vec::new();
@@ -60,7 +66,7 @@ fn loopback() -> Services {
     Services::new([Service::new("demo", ServiceRule::loopback())])
 }
 
-fn house() -> House {
+pub(crate) fn house() -> House {
     Setup::new().services(loopback()).build()
 }
 

@@ -17,13 +17,13 @@ use crate::{
 };
 
 /// A server on a port of its own.
-struct Open {
-    address: SocketAddr,
+pub(crate) struct Open {
+    pub(crate) address: SocketAddr,
     stop: oneshot::Sender<()>,
     done: JoinHandle<std::io::Result<()>>,
 }
 
-async fn open(house: &House, tls: Option<Tls>) -> Open {
+pub(crate) async fn open(house: &House, tls: Option<Tls>) -> Open {
     let listener = TcpListener::bind("127.0.0.1:0").await.expect("a port");
     let address = listener.local_addr().expect("an address");
     let (stop, stopped) = oneshot::channel();
@@ -41,7 +41,7 @@ async fn open(house: &House, tls: Option<Tls>) -> Open {
 }
 
 /// Sends bytes and reads until the server closes or has been silent for a second.
-async fn talk(address: SocketAddr, bytes: &[u8], stop_writing: bool) -> (String, bool) {
+pub(crate) async fn talk(address: SocketAddr, bytes: &[u8], stop_writing: bool) -> (String, bool) {
     let mut stream = TcpStream::connect(address).await.expect("a connection");
     // The server may refuse before it has read everything.
     let _ = stream.write_all(bytes).await;
