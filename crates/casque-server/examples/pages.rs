@@ -142,7 +142,7 @@ fn main() -> std::io::Result<()> {
         (
             "confirm-logout",
             Page::ConfirmLogout {
-                user: "alice",
+                user: Some("alice"),
                 logout: form(),
             },
         ),

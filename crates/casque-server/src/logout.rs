@@ -44,7 +44,8 @@ pub(crate) async fn logout(
         if is_meant(&state, &method, &parts.headers) {
             end(&state, &parts.headers, &parameters).await
         } else {
-            ask(&state, &parts.headers, &parameters).await
+            let is_form = method == Method::POST;
+            ask(&state, &parts.headers, &parameters, is_form).await
         }
     };
     answer
@@ -123,22 +124,26 @@ fn onward(state: &State, parameters: &Parameters) -> Option<RegistryUrl> {
 }
 
 /// Ends nothing, and offers a button that does.
+///
+/// A form of another site comes without the cookie, so that it cannot be told whether anybody is signed in: then that
+/// is asked, too.
 async fn ask(
     state: &State,
     headers: &HeaderMap,
     parameters: &Parameters,
+    is_form: bool,
 ) -> Result<Response, Failure> {
     let session = match state.cookies.read(headers, Cookie::Tgc) {
         Some(cookie) => state.sessions.of_cookie(cookie).await?,
         None => None,
     };
-    let Some(session) = session else {
+    if session.is_none() && !is_form {
         return Ok(page(
             state,
             StatusCode::OK,
             &Page::LoggedOut { service: None },
         ));
-    };
+    }
     let action = format!("{}/logout", state.prefix);
     let onward = onward(state, parameters);
     let target = onward.as_ref().map(RegistryUrl::origin);
@@ -146,7 +151,7 @@ async fn ask(
         .as_ref()
         .map(|url| Field::new("service", url.as_str()));
     let shown = Page::ConfirmLogout {
-        user: &session.user,
+        user: session.as_ref().map(|session| &*session.user),
         logout: Continue {
             action: &action,
             fields: fields.into_iter().collect(),

@@ -90,8 +90,8 @@ pub enum Page<'a> {
     },
     /// "Sign out?".
     ConfirmLogout {
-        /// Whom the session belongs to.
-        user: &'a str,
+        /// Whom the session belongs to, where the request tells.
+        user: Option<&'a str>,
         /// The form behind "Sign out", with its one-time token.
         logout: Continue<'a>,
     },

@@ -135,7 +135,7 @@ fn every_page(text: &str) -> Vec<(String, Page<'_>)> {
     add(
         "confirm logout",
         Page::ConfirmLogout {
-            user: text,
+            user: Some(text),
             logout: onward(text),
         },
     );

@@ -99,6 +99,19 @@ async fn a_form_of_another_site_logs_nobody_out() {
 }
 
 #[tokio::test]
+async fn nobody_is_told_they_are_signed_out_by_a_form_that_came_without_their_cookie() {
+    // S-051: browsers leave a cookie out that is SameSite=Lax.
+    let house = House::new();
+    let headers = [("origin", "https://evil.example")];
+    let answer = house
+        .browser()
+        .send(Method::POST, "/logout", &headers, axum::body::Body::empty())
+        .await;
+    assert!(answer.body.contains("Sign out?"), "{}", answer.body);
+    assert!(!answer.body.contains("Signed in as"), "{}", answer.body);
+}
+
+#[tokio::test]
 async fn a_page_that_is_loaded_in_advance_changes_nothing() {
     // S-051
     let house = House::new();

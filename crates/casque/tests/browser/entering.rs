@@ -136,7 +136,10 @@ async fn axe_finds_nothing_on_the_pages_after_a_service() {
     log_in(&browser).await;
     let arrived = browser.url().await;
     browser.click("form button").await;
+    assert!(browser.text().await.contains("Sign out?"));
     examine(&browser, &axe, "logout-question").await;
+    browser.go(&format!("{}/login", site.base_url)).await;
+    assert!(browser.text().await.contains("alice"));
     let (_, ticket) = arrived.split_once("ticket=").expect("a ticket");
     browser
         .go(&format!(

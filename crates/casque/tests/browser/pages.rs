@@ -91,7 +91,7 @@ async fn axe_finds_nothing_on_any_page() {
         examine(&browser, &axe, name).await;
     }
 
-    // A login that is under way, and a ticket that the server does not know.
+    // A login that is under way, and a ticket that the server does not know: after the first it is tried again.
     browser.go(&format!("{app}/members")).await;
     browser
         .go(&format!("{app}/login?ticket=ST-1-unknown"))
