@@ -196,6 +196,11 @@ impl<P: FnMut(&str)> Examination<'_, P> {
         (self.progress)(&what.to_string());
     }
 
+    fn skip(&mut self, groups: &[Group], why: &str) {
+        let skipped = groups.iter().map(|group| Finding::skipped(*group, why));
+        self.findings.extend(skipped);
+    }
+
     async fn contact(&mut self, who: &str, url: &Url) -> bool {
         self.tell(format_args!("reaching {who} {url}"));
         let contact = network::contact(url, &self.roots, self.patient.patience).await;
@@ -209,10 +214,10 @@ impl<P: FnMut(&str)> Examination<'_, P> {
             return;
         };
         if !self.contact("the CAS server", &url).await {
-            let words = "the CAS server cannot be asked";
-            for group in [Group::Clock, Group::Server, Group::Service, Group::Login] {
-                self.findings.push(Finding::skipped(group, words));
-            }
+            self.skip(
+                &[Group::Clock, Group::Server, Group::Service, Group::Login],
+                UNASKED,
+            );
             return;
         }
         self.tell("comparing clocks");
@@ -220,13 +225,25 @@ impl<P: FnMut(&str)> Examination<'_, P> {
         let login = Visitor::new(self.agent.clone(), cas.as_str())
             .login(&[])
             .await;
-        if let Ok(login) = &login {
-            let reading = Reading {
-                date: login.last.header(DATE),
-                before,
-                after: self.clock.now(),
-            };
-            self.findings.push(clock::judge(&reading));
+        match login {
+            Ok(login) => {
+                let reading = Reading {
+                    date: login.last.header(DATE),
+                    before,
+                    after: self.clock.now(),
+                };
+                self.findings.push(clock::judge(&reading));
+            }
+            // Whoever does not answer here is not waited for at every endpoint.
+            Err(none) => {
+                let words = format!("{}/login: {none}", cas.as_str());
+                self.findings.push(endpoints::no_answer(&words));
+                self.skip(
+                    &[Group::Clock, Group::Server, Group::Service, Group::Login],
+                    UNASKED,
+                );
+                return;
+            }
         }
         let known = service.and_then(|service| ServiceUrl::parse(service).ok());
         let made_up = || ServiceUrl::parse(MADE_UP_SERVICE).ok();
@@ -252,19 +269,17 @@ impl<P: FnMut(&str)> Examination<'_, P> {
             .extend(endpoints::judge(cas, &seen, elsewhere.as_ref()));
         let protocol = endpoints::protocol(&seen);
         let Some(service) = known else {
-            for group in [Group::Service, Group::Login] {
-                self.findings.push(Finding::skipped(
-                    group,
-                    "no service is known: give --service URL or the settings of an application",
-                ));
-            }
+            self.skip(
+                &[Group::Service, Group::Login],
+                "no service is known: give --service URL or the settings of an application",
+            );
             return;
         };
         let Some(protocol) = protocol else {
-            for group in [Group::Service, Group::Login] {
-                self.findings
-                    .push(Finding::skipped(group, "there is no CAS server to ask"));
-            }
+            self.skip(
+                &[Group::Service, Group::Login],
+                "there is no CAS server to ask",
+            );
             return;
         };
         (self.progress)("looking at the login page for the service");
@@ -290,10 +305,10 @@ impl<P: FnMut(&str)> Examination<'_, P> {
         login_path: &str,
     ) -> Option<String> {
         if !self.contact("the application", url).await {
-            for group in [Group::Application, Group::Logout] {
-                self.findings
-                    .push(Finding::skipped(group, "the application cannot be asked"));
-            }
+            self.skip(
+                &[Group::Application, Group::Logout],
+                "the application cannot be asked",
+            );
             return None;
         }
         self.tell("looking at the application");
@@ -322,6 +337,8 @@ impl<P: FnMut(&str)> Examination<'_, P> {
         Some(named)
     }
 }
+
+const UNASKED: &str = "the CAS server cannot be asked";
 
 /// Nobody's, where no service is known.
 const MADE_UP_SERVICE: &str = "https://casque-doctor.invalid/";

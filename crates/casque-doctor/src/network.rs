@@ -429,13 +429,14 @@ fn distrusted(
                 roots.words()
             )),
             "let an authority sign the server's certificate; one of your own is given here by --ca FILE, and to the \
-             application as trusted_roots or extra_roots_file",
+             application by extra_roots_file. The certificate itself can be given so only where it is not \
+             made as an authority (openssl req -x509 … -addext basicConstraints=critical,CA:FALSE)",
         ),
         CertificateError::UnknownIssuer => Finding::new(
             Kind::CertificateUnknownIssuer,
             seen(format!("has an issuer that is not among {}", roots.words())),
             "let the server send its intermediate certificates as well; if the authority is your own, give its certificate \
-             here by --ca FILE, and to the application as trusted_roots or extra_roots_file, or add it to the machine's roots",
+             here by --ca FILE, and to the application by extra_roots_file, or add it to the machine's roots",
         ),
         other => Finding::new(
             Kind::TlsFailed,

@@ -29,8 +29,7 @@ impl Roots {
         let own = store.len() - machine;
         if own == 0 {
             return Err(format!(
-                "cannot use the certificates in {}: there is none in it that this machine does not have, or no PEM block that \
-                 begins with -----BEGIN CERTIFICATE-----",
+                "cannot use the certificates in {}: it holds no PEM block that begins with -----BEGIN CERTIFICATE-----",
                 file.display()
             ));
         }

@@ -96,7 +96,9 @@ pub(crate) fn judge(
     if with.takes(plain) {
         return Finding::good(
             Group::Service,
-            format!("the login page takes the service {service}"),
+            format!(
+                "the login page takes the service {service}; some servers judge it only after the login"
+            ),
         );
     }
     let known = others.iter().find(|(_, look)| look.takes(plain));

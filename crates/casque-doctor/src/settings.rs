@@ -83,6 +83,18 @@ pub(crate) fn resolve(
             }
         }
     }
+    let service = service.filter(|service| {
+        let secret = url::Url::parse(service)
+            .is_ok_and(|url| !url.username().is_empty() || url.password().is_some());
+        if secret {
+            resolved.findings.push(Finding::new(
+                Kind::SettingUnusable,
+                "--service holds a user name or password",
+                "write it as in https://app.example.org/login",
+            ));
+        }
+        !secret
+    });
     if let Some(service) = service
         && let Some(other) = resolved.service.replace(service.to_owned())
         && other != service

@@ -30,11 +30,7 @@ pub(crate) fn judge(base: &CasBase, seen: &[Seen], elsewhere: Option<&CasBase>) 
         Voice::Silent(words) => Some(format!("/{}: {words}", seen.endpoint.path())),
         _ => None,
     }) {
-        return vec![Finding::new(
-            Kind::NoAnswer,
-            format!("{}: {words}", base.as_str()),
-            "look into the log of the CAS server, and of the proxy before it; --timeout SECONDS waits longer",
-        )];
+        return vec![no_answer(&format!("{}{words}", base.as_str()))];
     }
     let has = |endpoint| is_here(seen, endpoint);
     let is_absent = |endpoint| {
@@ -105,6 +101,14 @@ pub(crate) fn judge(base: &CasBase, seen: &[Seen], elsewhere: Option<&CasBase>) 
     findings
 }
 
+pub(crate) fn no_answer(words: &str) -> Finding {
+    Finding::new(
+        Kind::NoAnswer,
+        words,
+        "look into the log of the CAS server, and of the proxy before it; --timeout SECONDS waits longer",
+    )
+}
+
 /// What answers wrongly.
 fn broken(seen: &[Seen]) -> Vec<Finding> {
     let mut findings = Vec::new();
@@ -170,11 +174,10 @@ fn broken(seen: &[Seen]) -> Vec<Finding> {
     if let Some(odd) = odd {
         findings.push(Finding::new(
             Kind::ContentTypeOdd,
-            format!(
-                "/{} answers as \"{}\"",
-                odd.endpoint.path(),
-                odd.content_type
-            ),
+            match odd.content_type.as_str() {
+                "" => format!("/{} answers without a content type", odd.endpoint.path()),
+                other => format!("/{} answers as \"{other}\"", odd.endpoint.path()),
+            },
             "let the server say application/xml (text/plain at /validate)",
         ));
     }

@@ -13,7 +13,7 @@ use casque_proto::{
 use casque_visitor::{Agent, Answer, NoAnswer, Request, Visitor};
 use url::Url;
 
-pub(crate) use self::judge::judge;
+pub(crate) use self::judge::{judge, no_answer};
 
 /// Of the right form, and nobody's.
 pub(crate) const MADE_UP_TICKET: &str = "ST-1-casqueDoctor000000000000000";

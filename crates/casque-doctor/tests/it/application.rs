@@ -10,7 +10,7 @@ use casque_testkit::{FakeCas, Fault, Page, TlsMode};
 use http::header::{LOCATION, SET_COOKIE};
 use http::{HeaderMap, StatusCode};
 
-use crate::support::{alice, finds, listener, patient, serve, served};
+use crate::support::{TlsFront, alice, finds, listener, patient, serve, served};
 
 /// An application of casque whose address is what `base` makes of its real one.
 async fn application(cas_url: &str, base: impl Fn(&str) -> String) -> String {
@@ -59,6 +59,42 @@ async fn an_application_that_is_well() {
     let mut alone = Patient::default();
     alone.app = Some(app);
     finds(&alone, &[]).await;
+}
+
+#[tokio::test]
+async fn an_application_behind_a_proxy_that_ends_tls() {
+    let cas = FakeCas::start();
+    let front = TlsFront::new().await;
+    let url = front.url.clone();
+    let app = application(cas.base_url(), |_| url.clone()).await;
+    let root = front.pass_to(&app);
+    let mut patient = with_app(
+        alice(cas.base_url(), &format!("{url}/login")),
+        &format!("{url}/members"),
+    );
+    patient.ca_file = Some(root.path().to_owned());
+    let text = finds(&patient, &[]).await.to_text();
+    assert!(
+        text.contains("Secure, HttpOnly and SameSite=Lax: __Host-casque, __Host-casque-login"),
+        "{text}"
+    );
+
+    // The application is told the address behind the proxy instead of the one before it.
+    let front = TlsFront::new().await;
+    let url = front.url.clone();
+    let app = application(cas.base_url(), ToOwned::to_owned).await;
+    let root = front.pass_to(&app);
+    let mut patient = with_app(
+        crate::support::patient(cas.base_url()),
+        &format!("{url}/members"),
+    );
+    patient.ca_file = Some(root.path().to_owned());
+    let report = finds(&patient, &[Kind::AppServiceDiffers, Kind::CookieInsecure]).await;
+    assert!(
+        report.to_text().contains(&format!("SERVICE_URL=\"{url}\"")),
+        "{}",
+        report.to_text()
+    );
 }
 
 #[tokio::test]

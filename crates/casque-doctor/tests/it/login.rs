@@ -110,7 +110,8 @@ async fn odd_cas(asks: bool) -> String {
     let form = "<!doctype html><form method=post><input name=username><input name=password type=password></form>";
     let logged_in = async move || {
         if asks {
-            return Html("<!doctype html><title>Second factor</title>Your code?").into_response();
+            return Html("<!doctype html><title>Second factor\u{1b}[2J\u{202e}</title>Your code?")
+                .into_response();
         }
         Redirect::to(&format!("{SERVICE}?ticket=ST-1-forever")).into_response()
     };

@@ -8,7 +8,7 @@ use casque_testkit::{FakeCas, Fault, ManualClock, Page, TlsMode};
 use http::{Response, StatusCode};
 use tokio::net::TcpListener;
 
-use crate::support::{SHORT, examined, examined_at, finds, patient};
+use crate::support::{SHORT, TlsFront, examined, examined_at, finds, patient};
 
 #[tokio::test]
 async fn a_name_that_nobody_has() {
@@ -97,9 +97,9 @@ async fn certificates_that_are_refused() {
         let cas = FakeCas::start_tls(mode);
         let folder = tempfile::tempdir().unwrap();
         let mut patient = patient(cas.base_url());
+        let file = folder.path().join("root.pem");
+        std::fs::write(&file, cas.root_pem().unwrap()).unwrap();
         if mode != TlsMode::SelfSigned {
-            let file = folder.path().join("root.pem");
-            std::fs::write(&file, cas.root_pem().unwrap()).unwrap();
             patient.ca_file = Some(file);
         }
         let report = finds(&patient, &[kind]).await;
@@ -117,6 +117,28 @@ async fn certificates_that_are_refused() {
             "nothing is asked of a server that is not trusted (S-010)"
         );
     }
+}
+
+#[tokio::test]
+async fn a_certificate_that_vouches_for_itself_is_trusted_by_file_unless_it_is_an_authority() {
+    let cas = FakeCas::start_tls(TlsMode::SelfSigned);
+    let file = tempfile::NamedTempFile::new().unwrap();
+    std::fs::write(file.path(), cas.root_pem().unwrap()).unwrap();
+    let mut own = patient(cas.base_url());
+    own.ca_file = Some(file.path().to_owned());
+    finds(&own, &[]).await;
+
+    // As `openssl req -x509` makes it.
+    let front = TlsFront::authority_itself().await;
+    let mut own = patient(&front.url);
+    let root = front.pass_to("http://127.0.0.1:1");
+    own.ca_file = Some(root.path().to_owned());
+    let report = finds(&own, &[Kind::CertificateSelfSigned]).await;
+    assert!(
+        report.to_text().contains("CA:FALSE"),
+        "{}",
+        report.to_text()
+    );
 }
 
 #[tokio::test]
@@ -233,6 +255,14 @@ async fn settings_that_contradict_or_are_missing() {
         report
             .to_text()
             .contains("write https://app.example.org/login"),
+        "{}",
+        report.to_text()
+    );
+
+    odd.service = Some("https://u:hunter2@app.example.org/".to_owned());
+    let report = finds(&odd, &[Kind::SettingUnusable]).await;
+    assert!(
+        !report.to_text().contains("hunter2"),
         "{}",
         report.to_text()
     );

@@ -1,11 +1,15 @@
 //! Patients, and whom they may consist of.
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use axum::Router;
 use casque_doctor::{Kind, Mark, Patient, Report, examine};
 use casque_store::{Clock, SystemClock};
-use tokio::net::TcpListener;
+use rcgen::{BasicConstraints, CertificateParams, IsCa, Issuer, KeyPair};
+use rustls::pki_types::PrivatePkcs8KeyDer;
+use tokio::net::{TcpListener, TcpStream};
+use tokio_rustls::TlsAcceptor;
 
 pub(crate) fn patient(cas: &str) -> Patient {
     let mut patient = Patient::default();
@@ -39,6 +43,10 @@ pub(crate) async fn examined_at(patient: &Patient, clock: &dyn Clock) -> Report 
         !told.contains("ST-2") && !told.contains("ticket=ST"),
         "{told}"
     );
+    assert!(
+        !told.chars().any(|c| c.is_control() && c != '\n'),
+        "what others write cannot steer the terminal (S-070): {told:?}"
+    );
     for finding in report.findings() {
         let wrong = finding.kind().is_some();
         assert_eq!(
@@ -71,6 +79,84 @@ pub(crate) async fn listener() -> (TcpListener, String) {
 /// Serves until the test ends.
 pub(crate) fn serve(listener: TcpListener, router: Router) {
     tokio::spawn(async move { axum::serve(listener, router).await });
+}
+
+/// A proxy that ends TLS in front of a server, as `https://localhost`; and the root that vouches for it.
+pub(crate) struct TlsFront {
+    listener: TcpListener,
+    pub(crate) url: String,
+    pub(crate) root: tempfile::NamedTempFile,
+    acceptor: TlsAcceptor,
+}
+
+impl TlsFront {
+    pub(crate) async fn new() -> Self {
+        Self::start(false).await
+    }
+
+    /// Shows the authority's own certificate.
+    pub(crate) async fn authority_itself() -> Self {
+        Self::start(true).await
+    }
+
+    async fn start(itself: bool) -> Self {
+        let mut authority = CertificateParams::new(vec!["localhost".to_owned()]).unwrap();
+        authority.is_ca = IsCa::Ca(BasicConstraints::Unconstrained);
+        let authority_key = KeyPair::generate().unwrap();
+        let root = tempfile::NamedTempFile::new().unwrap();
+        let itself_signed = authority.self_signed(&authority_key).unwrap();
+        std::fs::write(root.path(), itself_signed.pem()).unwrap();
+        let authority_der = authority_key.serialize_der();
+        let key = KeyPair::generate().unwrap();
+        let signed = CertificateParams::new(vec!["localhost".to_owned()])
+            .unwrap()
+            .signed_by(&key, &Issuer::new(authority, authority_key))
+            .unwrap();
+        let (certificate, key) = if itself {
+            (itself_signed, authority_der)
+        } else {
+            (signed, key.serialize_der())
+        };
+        let provider = Arc::new(rustls::crypto::ring::default_provider());
+        let config = rustls::ServerConfig::builder_with_provider(provider)
+            .with_safe_default_protocol_versions()
+            .unwrap()
+            .with_no_client_auth()
+            .with_single_cert(
+                vec![certificate.der().clone()],
+                PrivatePkcs8KeyDer::from(key).into(),
+            )
+            .unwrap();
+        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        Self {
+            url: format!(
+                "https://localhost:{}",
+                listener.local_addr().unwrap().port()
+            ),
+            listener,
+            root,
+            acceptor: TlsAcceptor::from(Arc::new(config)),
+        }
+    }
+
+    /// Passes every byte on, and adds none.
+    pub(crate) fn pass_to(self, server: &str) -> tempfile::NamedTempFile {
+        let server = server.strip_prefix("http://").unwrap().to_owned();
+        let Self {
+            listener, acceptor, ..
+        } = self;
+        tokio::spawn(async move {
+            while let Ok((stream, _)) = listener.accept().await {
+                let (acceptor, server) = (acceptor.clone(), server.clone());
+                tokio::spawn(async move {
+                    let mut outside = acceptor.accept(stream).await?;
+                    let mut inside = TcpStream::connect(server).await?;
+                    tokio::io::copy_bidirectional(&mut outside, &mut inside).await
+                });
+            }
+        });
+        self.root
+    }
 }
 
 pub(crate) async fn served(router: Router) -> String {

@@ -123,46 +123,94 @@ fn misuse_is_told_from_a_problem() {
     );
 }
 
+/// A server of `interop/servers`; it runs until its standard input ends, which is with this process.
+fn peer(
+    program: &Path,
+    script: &str,
+    works: &[&str],
+) -> Option<(Process, tempfile::TempDir, Value)> {
+    let probe = Command::new(program)
+        .args(works)
+        .stdout(Stdio::null())
+        .stderr(Stdio::null())
+        .status();
+    if !probe.is_ok_and(|status| status.success()) {
+        skip(&format!("what {script} needs is not installed"));
+        return None;
+    }
+    let folder = tempfile::tempdir().expect("a temporary folder");
+    let mut server = Command::new(program);
+    server
+        .arg(root().join("interop/servers").join(script))
+        .arg(folder.path())
+        .stdin(Stdio::piped())
+        .stderr(Stdio::null());
+    let (process, ready) =
+        Process::start_until(&mut server, |line| serde_json::from_str(line).ok());
+    Some((process, folder, ready))
+}
+
+/// What is said about a service at such a server; with `login`, somebody logs in.
+fn asked(ready: &Value, service: &str, login: bool) -> Said {
+    let text = |name: &str| ready[name].as_str().expect("text");
+    let folder = tempfile::tempdir().expect("a temporary folder");
+    let mut arguments = vec!["--cas", text("cas_url"), "--json", "--service", service];
+    if login {
+        arguments.extend(["--user", text("username"), "--password-file", "-"]);
+    }
+    doctor(
+        folder.path(),
+        &arguments,
+        &format!("{}\n", text("password")),
+    )
+}
+
+const SERVICE: &str = "https://app.example.org/login";
+const OTHER: &str = "https://other.example.org/login";
+
 #[test]
 fn django_cas_server_is_looked_at() {
     let python = root().join("target/python/bin/python");
-    let works = Command::new(&python)
-        .args(["-c", "import cas_server"])
-        .stderr(Stdio::null())
-        .status()
-        .is_ok_and(|status| status.success());
-    if !works {
-        return skip("django-cas-server is not in target/python");
-    }
-    let folder = tempfile::tempdir().expect("a temporary folder");
-    let mut server = Command::new(python);
-    server
-        .arg(root().join("interop/servers/django_cas_server.py"))
-        .arg(folder.path())
-        // It runs until its standard input ends, which is with this process.
-        .stdin(Stdio::piped());
-    let (_server, ready) =
-        Process::start_until(&mut server, |line| serde_json::from_str::<Value>(line).ok());
-    let cas = ready["cas_url"].as_str().expect("an address");
-    let password = format!("{}\n", ready["password"].as_str().expect("a password"));
-    let user = ready["username"].as_str().expect("a name");
-    let asked = |service: &str, more: &[&str]| {
-        let arguments = ["--cas", cas, "--json", "--service", service];
-        doctor(folder.path(), &[&arguments[..], more].concat(), &password)
+    let works = ["-c", "import cas_server"];
+    let Some((_server, _folder, ready)) = peer(&python, "django_cas_server.py", &works) else {
+        return;
     };
-    let service = "https://app.example.org/login";
-    let said = asked(service, &["--user", user, "--password-file", "-"]);
+    let said = asked(&ready, SERVICE, true);
     assert_eq!((said.status, names(&said)), (0, Vec::new()), "{}", said.out);
     assert!(said.out.contains("memberOf (2 values)"), "{}", said.out);
-    assert_eq!(
-        names(&asked("https://other.example.org/login", &[])),
-        ["service-refused"]
-    );
-    let http = asked("http://app.example.org/login", &[]);
+    assert_eq!(names(&asked(&ready, OTHER, false)), ["service-refused"]);
+    let http = asked(&ready, &SERVICE.replace("https:", "http:"), false);
     assert_eq!(
         names(&http),
         ["plain-http", "service-registered-otherwise"],
         "{}",
         http.out
     );
+}
+
+#[test]
+fn lemonldap_is_looked_at() {
+    let works = [
+        "-MLemonldap::NG::Common::Conf",
+        "-MIO::String",
+        "-MXML::Simple",
+        "-MHTTP::Server::PSGI",
+        "-e",
+        "1",
+    ];
+    let Some((_server, _folder, ready)) = peer(Path::new("perl"), "lemonldap.pl", &works) else {
+        return;
+    };
+    // It says nothing of what it sends at /validate.
+    let odd = "content-type-odd";
+    let said = asked(&ready, SERVICE, true);
+    assert_eq!(
+        (said.status, names(&said)),
+        (0, vec![odd.to_owned()]),
+        "{}",
+        said.out
+    );
+    assert!(said.out.contains("attributes arrive: "), "{}", said.out);
+    // It judges the service only after the login.
+    assert_eq!(names(&asked(&ready, OTHER, true)), [odd, "ticket-missing"]);
 }
