@@ -33,16 +33,15 @@ pub enum StoreError {
         /// What it is instead, as far as known.
         reason: String,
     },
-    /// The file was written by a newer casque; it was not changed.
+    /// The store was written by a newer casque, in a way that this one cannot read; it was not changed.
     #[error(
-        "{} has store schema {found}, this casque knows up to {known}: use the casque that wrote it, or a newer one",
-        path.display()
+        "{store} has store schema {found}, this casque knows up to {known}: use the casque that wrote it, or a newer one"
     )]
     #[non_exhaustive]
     NewerSchema {
-        /// The file.
-        path: PathBuf,
-        /// The schema version in the file.
+        /// The file, or the server.
+        store: String,
+        /// The schema version found there.
         found: i64,
         /// The newest schema version this build knows.
         known: i64,
@@ -65,6 +64,33 @@ impl StoreError {
     pub fn misuse(reason: impl Into<String>) -> Self {
         Self::Misuse {
             reason: reason.into(),
+        }
+    }
+
+    /// The same without its source, for another caller who hears of it later.
+    #[cfg(feature = "network")]
+    pub(crate) fn again(&self) -> Self {
+        match self {
+            Self::Unavailable { reason, source } => Self::Unavailable {
+                reason: reason.clone(),
+                source: source.as_ref().map(|source| source.to_string().into()),
+            },
+            Self::Misuse { reason } => Self::Misuse {
+                reason: reason.clone(),
+            },
+            Self::NotOurs { path, reason } => Self::NotOurs {
+                path: path.clone(),
+                reason: reason.clone(),
+            },
+            Self::NewerSchema {
+                store,
+                found,
+                known,
+            } => Self::NewerSchema {
+                store: store.clone(),
+                found: *found,
+                known: *known,
+            },
         }
     }
 

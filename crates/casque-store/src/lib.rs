@@ -10,6 +10,9 @@
 //!   ([`Store::sweep`], [`keep_swept`]) only frees space.
 //! - Values are opaque bytes.
 //!
+//! Records are kept in this process, in an SQLite file, in Redis or Valkey (feature `redis`), or in PostgreSQL (feature
+//! `postgres`): see [`StoreUrl`], and the chapter on stores in casque's book for what each promises.
+//!
 //! ```
 //! use std::{sync::Arc, time::Duration};
 //! use casque_store::{Clock, Key, KeyHasher, MemoryStore, SharedStore, SystemClock};
@@ -30,11 +33,19 @@
 //! ```
 
 mod clock;
+#[cfg(feature = "network")]
+mod dial;
 mod error;
 mod hex;
 mod instant;
 mod key;
+#[cfg(feature = "network")]
+mod link;
 mod memory;
+#[cfg(feature = "postgres")]
+mod postgres;
+#[cfg(feature = "redis")]
+mod redis;
 mod sqlite;
 mod store;
 mod url;

@@ -96,11 +96,19 @@ pub trait Store: Send + Sync + fmt::Debug + 'static {
         limit: usize,
     ) -> StoreFuture<'a, Page>;
 
-    /// Finds out whether the store answers.
+    /// Whether the back end frees the space of what has expired by itself, so that nobody needs to sweep.
+    ///
+    /// No by default. [`keep_swept`] leaves such a store alone; [`sweep`](Self::sweep) works all the same.
+    fn frees_space_itself(&self) -> bool {
+        false
+    }
+
+    /// Finds out whether the store answers, and would take a write.
     fn ping(&self) -> StoreFuture<'_, ()>;
 }
 
 /// Sweeps a store at intervals, in bounded batches with a yield between them, until the store is dropped.
+/// Ends at once for a store that [frees space by itself](Store::frees_space_itself).
 ///
 /// For a background task: `tokio::spawn(keep_swept(Arc::downgrade(&store), Duration::from_secs(30)))`. Needs tokio's
 /// timer. A store that is unavailable is tried again at the next interval.
@@ -110,7 +118,9 @@ pub async fn keep_swept(store: Weak<dyn Store>, every: Duration) {
     loop {
         ticks.tick().await;
         loop {
-            let Some(store) = store.upgrade() else { return };
+            let Some(store) = store.upgrade().filter(|store| !store.frees_space_itself()) else {
+                return;
+            };
             match store.sweep(SWEEP_BATCH).await {
                 Ok(removed) if removed >= SWEEP_BATCH => tokio::task::yield_now().await,
                 Ok(_) => break,

@@ -1,3 +1,7 @@
+mod network;
+#[cfg(test)]
+mod tests;
+
 use std::{
     fmt,
     path::{Path, PathBuf},
@@ -5,9 +9,34 @@ use std::{
     sync::Arc,
 };
 
+#[cfg(feature = "network")]
+pub(crate) use self::network::{Address, Password};
+pub(crate) use self::network::{Engine, NetworkUrl};
 use crate::{Clock, MemoryStore, SharedStore, SqliteStore, StoreError};
 
-/// Where a store is, as it stands in a configuration: `memory:` or `sqlite:PATH`.
+/// Where a store is, as it stands in a configuration.
+///
+/// | URL | where records are | needs the feature |
+/// | --- | --- | --- |
+/// | `memory:` | in this process, and gone with it | |
+/// | `sqlite:PATH` | in one file | |
+/// | `redis://USER@HOST:PORT/NUMBER` | in Redis 6.2 or later, or Valkey; `rediss://` with TLS | `redis` |
+/// | `postgres://USER@HOST:PORT/DATABASE` | in PostgreSQL 12 or later; with TLS unless the host is this machine | `postgres` |
+///
+/// `valkey://` and `valkeys://` are Redis by another name, and `postgresql://` is PostgreSQL. After `?` may follow:
+///
+/// | option | meaning | without it |
+/// | --- | --- | --- |
+/// | `password_file` | a file with the password alone, read again for every connection | the password in the URL, or none |
+/// | `ca_file` | for TLS: a PEM file of the only authorities to trust | those of this machine |
+/// | `socket` | the path of a Unix socket, instead of a host | |
+/// | `timeout` | for every call, from `100ms` to `60s` | `2s` |
+/// | `prefix` | Redis: what every key begins with | `casque` |
+/// | `schema` | PostgreSQL: where the tables are | `casque` |
+/// | `tls` | PostgreSQL: `on` or `off` | `on`, but `off` on loopback and a socket |
+/// | `connections` | PostgreSQL: how many, from 1 to 64 | 4 |
+///
+/// Neither [`Display`](fmt::Display) nor [`Debug`](fmt::Debug) nor any error shows a password.
 ///
 /// ```
 /// use std::{path::Path, sync::Arc};
@@ -27,11 +56,12 @@ pub struct StoreUrl(Place);
 enum Place {
     Memory,
     Sqlite(PathBuf),
+    Network(NetworkUrl),
 }
 
 /// For messages: what a store URL may be.
 const KNOWN: &str =
-    "a store is \"memory:\" (gone when the process ends) or \"sqlite:PATH\" (one file)";
+    "a store is \"memory:\" (gone when the process ends), \"sqlite:PATH\" (one file), \"redis://HOST\" or \"postgres://USER@HOST/DATABASE\"";
 
 impl StoreUrl {
     /// The same place, with a relative path counted from the folder `base`.
@@ -39,6 +69,7 @@ impl StoreUrl {
     pub fn relative_to(self, base: &Path) -> Self {
         match self.0 {
             Place::Sqlite(path) => Self(Place::Sqlite(base.join(path))),
+            Place::Network(url) => Self(Place::Network(url.relative_to(base))),
             Place::Memory => self,
         }
     }
@@ -47,20 +78,42 @@ impl StoreUrl {
     pub fn is_durable(&self) -> bool {
         match self.0 {
             Place::Memory => false,
-            Place::Sqlite(_) => true,
+            Place::Sqlite(_) | Place::Network(_) => true,
         }
     }
 
     /// Opens the store, or makes it. Reads and writes files, so call it before serving.
     ///
+    /// A server is not contacted yet: the first call connects, and [`ping`](crate::Store::ping) tells whether it could.
+    ///
     /// # Errors
     ///
-    /// As [`SqliteStore::open`].
+    /// As [`SqliteStore::open`] for a file; [`StoreError::Misuse`] for a server whose `password_file` or `ca_file` cannot
+    /// be used, or that this program was built without.
     pub fn open(&self, clock: Arc<dyn Clock>) -> Result<SharedStore, StoreError> {
         Ok(match &self.0 {
             Place::Memory => Arc::new(MemoryStore::new(clock)),
             Place::Sqlite(path) => Arc::new(SqliteStore::open(path, clock)?),
+            Place::Network(url) => open_network(url, clock)?,
         })
+    }
+}
+
+fn open_network(url: &NetworkUrl, clock: Arc<dyn Clock>) -> Result<SharedStore, StoreError> {
+    match url.engine {
+        #[cfg(feature = "redis")]
+        Engine::Redis => Ok(Arc::new(crate::redis::RedisStore::open(url, clock)?)),
+        #[cfg(feature = "postgres")]
+        Engine::Postgres => Ok(Arc::new(crate::postgres::PostgresStore::open(url, clock)?)),
+        #[cfg(not(all(feature = "redis", feature = "postgres")))]
+        engine => {
+            drop(clock);
+            Err(StoreError::misuse(format!(
+                "this program was built without {0}: build it with the feature \"{1}\" of casque-store",
+                engine.name(),
+                engine.feature(),
+            )))
+        }
     }
 }
 
@@ -78,9 +131,14 @@ impl FromStr for StoreUrl {
             "memory" => Err(StoreError::misuse("nothing may follow \"memory:\"")),
             "sqlite" => sqlite_path(rest).map(|path| Self(Place::Sqlite(path))),
             // What follows an unknown scheme may hold a password, so only the scheme is repeated.
-            _ => Err(StoreError::misuse(format!(
-                "unknown store scheme {scheme:?}: {KNOWN}"
-            ))),
+            _ => match Engine::of_scheme(scheme) {
+                Some((engine, tls)) => {
+                    NetworkUrl::parse(text, engine, tls).map(|url| Self(Place::Network(url)))
+                }
+                None => Err(StoreError::misuse(format!(
+                    "unknown store scheme {scheme:?}: {KNOWN}"
+                ))),
+            },
         }
     }
 }
@@ -113,17 +171,18 @@ impl fmt::Display for StoreUrl {
         match &self.0 {
             Place::Memory => f.write_str("memory:"),
             Place::Sqlite(path) => write!(f, "sqlite:{}", path.display()),
+            Place::Network(url) => write!(f, "{url}"),
         }
     }
 }
 
-/// Opens the store that a URL names: `memory:` or `sqlite:PATH`, relative to the working directory.
+/// Opens the store that a URL names, with paths relative to the working directory.
 ///
-/// See [`StoreUrl`] for paths relative to a configuration file.
+/// See [`StoreUrl`] for the URLs and for paths relative to a configuration file.
 ///
 /// # Errors
 ///
-/// [`StoreError::Misuse`] for a URL that names no store, saying what it may be; otherwise as [`SqliteStore::open`].
+/// [`StoreError::Misuse`] for a URL that names no store, saying what it may be; otherwise as [`StoreUrl::open`].
 ///
 /// ```
 /// use std::sync::Arc;
@@ -135,57 +194,4 @@ impl fmt::Display for StoreUrl {
 /// ```
 pub fn open(url: &str, clock: Arc<dyn Clock>) -> Result<SharedStore, StoreError> {
     url.parse::<StoreUrl>()?.open(clock)
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    fn refusal(text: &str) -> String {
-        text.parse::<StoreUrl>().expect_err(text).to_string()
-    }
-
-    #[test]
-    fn reads_what_it_writes() {
-        for text in [
-            "memory:",
-            "sqlite:casque.db",
-            "sqlite:/var/lib/casque/casque.db",
-            "sqlite:a b:c?d.db",
-        ] {
-            assert_eq!(text.parse::<StoreUrl>().expect(text).to_string(), text);
-        }
-        let absolute: StoreUrl = "sqlite:///var/casque.db".parse().expect("three slashes");
-        assert_eq!(absolute.to_string(), "sqlite:/var/casque.db");
-    }
-
-    #[test]
-    fn only_relative_paths_move() {
-        let moved = |text: &str| {
-            text.parse::<StoreUrl>()
-                .expect(text)
-                .relative_to(Path::new("/etc"))
-                .to_string()
-        };
-        assert_eq!(moved("sqlite:casque.db"), "sqlite:/etc/casque.db");
-        assert_eq!(moved("sqlite:/var/casque.db"), "sqlite:/var/casque.db");
-        assert_eq!(moved("memory:"), "memory:");
-    }
-
-    #[test]
-    fn refusals_say_what_is_known_and_repeat_no_password() {
-        let unknown = refusal("redis://:hunter2@localhost");
-        assert!(
-            unknown.contains("\"redis\"")
-                && unknown.contains("memory:")
-                && unknown.contains("sqlite:PATH")
-        );
-        assert!(!unknown.contains("hunter2"));
-        assert!(refusal("casque.db").contains("sqlite:PATH"));
-        assert!(refusal("memory:x").contains("memory:"));
-        assert!(refusal("sqlite:").contains("sqlite:casque.db"));
-        assert!(refusal("sqlite::memory:").contains("memory:"));
-        assert!(refusal("sqlite://casque.db").contains("\"sqlite:casque.db\""));
-        assert!(refusal("sqlite:a\0b").contains("NUL"));
-    }
 }

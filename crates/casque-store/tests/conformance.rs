@@ -29,3 +29,62 @@ store_conformance!(sqlite, |clock| {
         .expect("count")
     })
 });
+
+#[cfg(all(unix, feature = "redis"))]
+mod redis {
+    use casque_store::Clock;
+    use casque_testkit::servers::{RedisOptions, RedisServer};
+
+    use super::*;
+
+    fn stores(options: RedisOptions) -> Option<impl FnMut(Arc<dyn Clock>) -> StoreUnderTest> {
+        let server = Arc::new(RedisServer::start(options)?);
+        let mut number = 0;
+        Some(move |clock| {
+            number += 1;
+            let prefix = format!("test-{number}");
+            let url = format!("{}?prefix={prefix}", server.url());
+            let store = casque_store::open(&url, clock).expect("a store");
+            let server = Arc::clone(&server);
+            StoreUnderTest::new(store, move || server.held(&prefix))
+        })
+    }
+
+    store_conformance!(redis in one, || stores(RedisOptions::default()));
+
+    // Debian packages it from 13 on, so its absence is no failure.
+    store_conformance!(valkey in one, || {
+        let options = RedisOptions {
+            valkey: true,
+            ..RedisOptions::default()
+        };
+        if !RedisServer::is_installed(options) {
+            println!("skipped: valkey-server is not installed");
+            return None;
+        }
+        stores(options)
+    });
+}
+
+#[cfg(all(unix, feature = "postgres"))]
+mod postgres {
+    use casque_store::Clock;
+    use casque_testkit::servers::{PostgresOptions, PostgresServer};
+
+    use super::*;
+
+    fn stores() -> Option<impl FnMut(Arc<dyn Clock>) -> StoreUnderTest> {
+        let server = Arc::new(PostgresServer::start(PostgresOptions::default())?);
+        let mut number = 0;
+        Some(move |clock| {
+            number += 1;
+            let schema = format!("test_{number}");
+            let url = format!("{}?schema={schema}", server.url());
+            let store = casque_store::open(&url, clock).expect("a store");
+            let server = Arc::clone(&server);
+            StoreUnderTest::new(store, move || server.held(&schema))
+        })
+    }
+
+    store_conformance!(postgres in one, stores);
+}

@@ -85,7 +85,7 @@ pub fn check<F>(
     };
     tokio::runtime::Builder::new_multi_thread()
         .worker_threads(4)
-        .enable_time()
+        .enable_all()
         .build()
         .expect("a runtime")
         .block_on(async {
@@ -212,10 +212,19 @@ impl Lab {
 /// Makes a module of tests that hold a store to its promises.
 ///
 /// Takes the module's name and a closure from a clock to a [`StoreUnderTest`] that is empty. See [`conformance`](crate::conformance).
+///
+/// With `NAME in one` it makes a single test instead, for a back end whose server takes long to start: the closure then
+/// starts it, and returns the closure that opens stores, or `None` where the server is missing.
 #[macro_export]
 macro_rules! store_conformance {
     ($name:ident, $open:expr) => {
-        $crate::store_conformance! { @properties $name, $open,
+        $crate::store_conformance! { @list each, $name, $open }
+    };
+    ($name:ident in one, $open:expr) => {
+        $crate::store_conformance! { @list all, $name, $open }
+    };
+    (@list $how:ident, $name:ident, $open:expr) => {
+        $crate::store_conformance! { @$how $name, $open,
             a_record_is_made_read_and_removed
             values_are_opaque_bytes
             a_value_of_one_mebibyte_comes_back
@@ -254,7 +263,17 @@ macro_rules! store_conformance {
             a_walk_from_nowhere_is_refused
         }
     };
-    (@properties $name:ident, $open:expr, $($property:ident)+) => {
+    (@all $name:ident, $open:expr, $($property:ident)+) => {
+        #[test]
+        fn $name() {
+            let Some(mut open) = ($open)() else { return };
+            $(
+                ::std::println!("{}", ::std::stringify!($property));
+                $crate::conformance::check(&mut open, $crate::conformance::$property);
+            )+
+        }
+    };
+    (@each $name:ident, $open:expr, $($property:ident)+) => {
         mod $name {
             #[allow(unused_imports, reason = "the closure may name things of the module around")]
             use super::*;

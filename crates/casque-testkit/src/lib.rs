@@ -1,11 +1,13 @@
-//! For tests of casque and of what is built on it: a clock set by hand, the conformance suite for stores, and a fake CAS
-//! server with fault injection.
+//! For tests of casque and of what is built on it: a clock set by hand, the conformance suite for stores, a fake CAS server
+//! with fault injection, and real servers that keep a store.
 //!
 //! Never a normal dependency.
 
 mod clock;
 pub mod conformance;
 mod fake_cas;
+#[cfg(unix)]
+pub mod servers;
 
 pub use clock::ManualClock;
 pub use conformance::StoreUnderTest;

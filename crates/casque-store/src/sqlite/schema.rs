@@ -187,7 +187,7 @@ fn identify(transaction: &Transaction<'_>, path: &Path) -> Result<Known, StoreEr
     let found = number("SELECT version FROM casque_schema")?;
     if found > VERSION {
         return Err(StoreError::NewerSchema {
-            path: path.to_owned(),
+            store: path.display().to_string(),
             found,
             known: VERSION,
         });

@@ -27,14 +27,16 @@ pub enum TlsMode {
 }
 
 /// A certificate with its key, and the root that signed it.
-pub(super) struct Material {
+pub(crate) struct Material {
     chain: Vec<CertificateDer<'static>>,
     key: PrivateKeyDer<'static>,
+    certificate_pem: String,
+    key_pem: String,
     root_pem: String,
 }
 
 impl Material {
-    pub(super) fn new(mode: TlsMode) -> Self {
+    pub(crate) fn new(mode: TlsMode) -> Self {
         let key = KeyPair::generate().expect("a key of a supported kind");
         let params = params(mode);
         if mode == TlsMode::SelfSigned {
@@ -43,6 +45,8 @@ impl Material {
                 .expect("a certificate of plain parts");
             return Self {
                 root_pem: certificate.pem(),
+                certificate_pem: certificate.pem(),
+                key_pem: key.serialize_pem(),
                 chain: vec![certificate.der().clone()],
                 key: PrivatePkcs8KeyDer::from(key.serialize_der()).into(),
             };
@@ -58,12 +62,22 @@ impl Material {
         Self {
             chain: vec![certificate.der().clone()],
             key: PrivatePkcs8KeyDer::from(key.serialize_der()).into(),
+            certificate_pem: certificate.pem(),
+            key_pem: key.serialize_pem(),
             root_pem: root.pem(),
         }
     }
 
-    pub(super) fn root_pem(&self) -> &str {
+    pub(crate) fn root_pem(&self) -> &str {
         &self.root_pem
+    }
+
+    pub(crate) fn certificate_pem(&self) -> &str {
+        &self.certificate_pem
+    }
+
+    pub(crate) fn key_pem(&self) -> &str {
+        &self.key_pem
     }
 
     pub(super) fn server_config(&self) -> Arc<ServerConfig> {

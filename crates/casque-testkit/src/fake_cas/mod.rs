@@ -37,7 +37,7 @@ use std::thread::JoinHandle;
 use casque_proto::{ProxyGrantingTicket, ServiceTicket};
 use tokio::sync::oneshot;
 
-use self::certificates::Material;
+pub(crate) use self::certificates::Material;
 pub use self::certificates::TlsMode;
 pub use self::faults::{Fault, Gate};
 pub use self::pages::Page;
