@@ -2,11 +2,7 @@ mod schema;
 mod server;
 mod sql;
 
-use std::{
-    fmt,
-    sync::Arc,
-    time::SystemTime,
-};
+use std::{fmt, sync::Arc, time::SystemTime};
 
 use sha2::{Digest, Sha256};
 use tokio_postgres::{Row, types::ToSql};

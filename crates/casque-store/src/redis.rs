@@ -76,7 +76,9 @@ impl RedisStore {
             .unwrap_or_default();
         let left = left.saturating_add(SLACK).as_millis();
         // Redis takes what fits into i64 together with its own time; 200 years are enough.
-        u64::try_from(left).unwrap_or(u64::MAX).min(200 * 365 * 86_400_000)
+        u64::try_from(left)
+            .unwrap_or(u64::MAX)
+            .min(200 * 365 * 86_400_000)
     }
 
     async fn ask<T: FromRedisValue + Send>(&self, command: Cmd) -> Result<T, StoreError> {
@@ -106,7 +108,10 @@ impl RedisStore {
             return Ok(None);
         };
         let deadline = Micros::read(&held).ok_or_else(|| {
-            StoreError::unavailable("Redis holds a record that is none of casque's", "no deadline")
+            StoreError::unavailable(
+                "Redis holds a record that is none of casque's",
+                "no deadline",
+            )
         })?;
         held.drain(..Micros::DIGITS);
         Ok((self.now() < deadline).then_some(held))
@@ -309,7 +314,10 @@ mod tests {
         let micros = |time: SystemTime| Micros::from(time).text();
         assert_eq!(micros(UNIX_EPOCH), "0000000000000000");
         assert_eq!(micros(UNIX_EPOCH - SLACK), "0000000000000000");
-        assert_eq!(micros(UNIX_EPOCH + Duration::from_nanos(1999)), "0000000000000001");
+        assert_eq!(
+            micros(UNIX_EPOCH + Duration::from_nanos(1999)),
+            "0000000000000001"
+        );
         let years_300 = UNIX_EPOCH + Duration::from_hours(300 * 365 * 24);
         assert_eq!(micros(years_300), "9007199254740991");
         let held = Micros(12).in_front_of(b"value");

@@ -60,8 +60,7 @@ enum Place {
 }
 
 /// For messages: what a store URL may be.
-const KNOWN: &str =
-    "a store is \"memory:\" (gone when the process ends), \"sqlite:PATH\" (one file), \"redis://HOST\" or \"postgres://USER@HOST/DATABASE\"";
+const KNOWN: &str = "a store is \"memory:\" (gone when the process ends), \"sqlite:PATH\" (one file), \"redis://HOST\" or \"postgres://USER@HOST/DATABASE\"";
 
 impl StoreUrl {
     /// The same place, with a relative path counted from the folder `base`.

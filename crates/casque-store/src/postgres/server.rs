@@ -28,7 +28,7 @@ impl Server {
         password(url.password.as_ref())?;
         Ok(Self {
             tls: Tls::of(url)?,
-            place: format!("PostgreSQL at {}", url.address),
+            place: url.place(),
             url: url.clone(),
         })
     }
@@ -139,7 +139,10 @@ pub(super) fn was_undone(error: &Error) -> bool {
 }
 
 pub(super) fn takes_no_writes() -> StoreError {
-    StoreError::unavailable("this PostgreSQL takes no writes", "it is a standby or read-only")
+    StoreError::unavailable(
+        "this PostgreSQL takes no writes",
+        "it is a standby or read-only",
+    )
 }
 
 /// PostgreSQL's error for an operator.

@@ -13,7 +13,8 @@ const TAKE: &str = "DELETE FROM {s}.record WHERE key = $1 RETURNING deadline, va
 const DELETE: &str = "DELETE FROM {s}.record WHERE key = $1 RETURNING deadline";
 const APPEND: &str = "SELECT {s}.append_1($1, $2, $3, $4, $5, $6, $7)";
 const MEMBERS: &str = "SELECT member FROM {s}.member WHERE key = $1 AND deadline > $2";
-const REMOVE_MEMBER: &str = "DELETE FROM {s}.member WHERE key = $1 AND digest = $2 RETURNING deadline";
+const REMOVE_MEMBER: &str =
+    "DELETE FROM {s}.member WHERE key = $1 AND digest = $2 RETURNING deadline";
 const TAKE_MEMBERS: &str = "DELETE FROM {s}.member WHERE key = $1 RETURNING deadline, member";
 
 // What another sweep or a caller is just working on is left to it. The array is made once, whatever plan is chosen.

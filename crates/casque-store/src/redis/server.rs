@@ -45,7 +45,7 @@ impl Server {
         }
         Ok(Self {
             tls: Tls::of(url)?,
-            place: format!("Redis at {}", url.address),
+            place: url.place(),
             url: url.clone(),
         })
     }
@@ -176,7 +176,9 @@ fn explain(error: &RedisError) -> StoreError {
         (_, "READONLY") => "this Redis is a replica, which takes no writes",
         (_, "OOM") => "Redis has no memory left",
         (_, "MISCONF") => "Redis cannot write to its disk and takes no writes meanwhile",
-        (_, "NOPERM") => "Redis does not permit its user what a store needs (see the list in the book)",
+        (_, "NOPERM") => {
+            "Redis does not permit its user what a store needs (see the list in the book)"
+        }
         (_, "BUSY") => "Redis is busy with somebody else's script",
         (_, "MOVED" | "ASK" | "CLUSTERDOWN" | "TRYAGAIN") => {
             "this Redis is part of a cluster, which needs a proxy in front for casque"

@@ -168,7 +168,10 @@ impl NetworkUrl {
                 "TLS goes over the network, not over a `socket`: write the scheme without its final s",
             ));
         }
-        let tls = tls || options.tls.unwrap_or(engine == Engine::Postgres && !address.is_local());
+        let tls = tls
+            || options
+                .tls
+                .unwrap_or(engine == Engine::Postgres && !address.is_local());
         if options.ca_file.is_some() && !tls {
             return Err(StoreError::misuse(match engine {
                 Engine::Redis => "`ca_file` is for TLS: write rediss:// for it",
@@ -190,6 +193,13 @@ impl NetworkUrl {
                 Engine::Postgres => CONNECTIONS,
             }),
         })
+    }
+
+    /// Which server, for an operator.
+    #[cfg(feature = "network")]
+    pub(crate) fn place(&self) -> String {
+        let how = if self.tls { " with TLS" } else { "" };
+        format!("{} at {}{how}", self.engine.name(), self.address)
     }
 
     pub(crate) fn relative_to(mut self, base: &Path) -> Self {
@@ -260,7 +270,8 @@ impl Options {
     }
 
     fn set(&mut self, name: &str, value: &str) -> Result<(), StoreError> {
-        let must = |rule: &str| StoreError::misuse(format!("`{name}` in the store's URL must be {rule}"));
+        let must =
+            |rule: &str| StoreError::misuse(format!("`{name}` in the store's URL must be {rule}"));
         let path = || {
             (!value.is_empty() && !value.contains('\0'))
                 .then(|| PathBuf::from(value))
@@ -272,10 +283,13 @@ impl Options {
             "socket" => self.socket = Some(path()?),
             "prefix" => {
                 let fits = (1..=64).contains(&value.len())
-                    && value.bytes().all(|byte| is_word(byte) || b".:-".contains(&byte));
-                self.space = Some(fits.then(|| value.to_owned()).ok_or_else(|| {
-                    must("1 to 64 letters, digits, or characters of _.:-")
-                })?);
+                    && value
+                        .bytes()
+                        .all(|byte| is_word(byte) || b".:-".contains(&byte));
+                self.space = Some(
+                    fits.then(|| value.to_owned())
+                        .ok_or_else(|| must("1 to 64 letters, digits, or characters of _.:-"))?,
+                );
             }
             "schema" => {
                 let fits = (1..=40).contains(&value.len())
@@ -325,7 +339,10 @@ fn duration(text: &str) -> Option<Duration> {
     if let Some(number) = text.strip_suffix("ms") {
         return number.parse().ok().map(Duration::from_millis);
     }
-    text.strip_suffix('s')?.parse().ok().map(Duration::from_secs)
+    text.strip_suffix('s')?
+        .parse()
+        .ok()
+        .map(Duration::from_secs)
 }
 
 fn database(url: &Url, engine: Engine) -> Result<String, StoreError> {

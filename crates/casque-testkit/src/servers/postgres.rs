@@ -195,7 +195,12 @@ fn set_up(options: PostgresOptions, programs: &Path, folder: &Path, is_root: boo
     }
     let mut command = as_nobody(Command::new(programs.join("initdb")), folder, is_root);
     command
-        .args(["--no-sync", "--no-instructions", "--encoding=UTF8", "--locale=C"])
+        .args([
+            "--no-sync",
+            "--no-instructions",
+            "--encoding=UTF8",
+            "--locale=C",
+        ])
         .args(["--username=casque", "--pgdata"])
         .arg(folder.join("data"));
     if let Some(password) = options.password {
@@ -248,8 +253,14 @@ fn server(
     set("lc_messages", "C");
     if options.tls.is_some() {
         set("ssl", "on");
-        set("ssl_cert_file", &folder.join("certificate.pem").display().to_string());
-        set("ssl_key_file", &folder.join("key.pem").display().to_string());
+        set(
+            "ssl_cert_file",
+            &folder.join("certificate.pem").display().to_string(),
+        );
+        set(
+            "ssl_key_file",
+            &folder.join("key.pem").display().to_string(),
+        );
     }
     command
 }

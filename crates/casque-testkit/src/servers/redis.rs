@@ -180,8 +180,7 @@ impl RedisServer {
             end
             return held";
         let held = self.cli(&["EVAL", COUNT, "0", &format!("{prefix}:[rs]:*")]);
-        held.parse()
-            .unwrap_or_else(|_| panic!("no number: {held}"))
+        held.parse().unwrap_or_else(|_| panic!("no number: {held}"))
     }
 }
 
@@ -226,7 +225,10 @@ fn arguments(options: RedisOptions, port: u16, folder: &Path) -> Vec<String> {
         add("--tls-auth-clients", "no");
         add("--tls-cert-file", &certificate.display().to_string());
         add("--tls-key-file", &key.display().to_string());
-        add("--tls-ca-cert-file", &folder.join("root.pem").display().to_string());
+        add(
+            "--tls-ca-cert-file",
+            &folder.join("root.pem").display().to_string(),
+        );
     }
     arguments
 }
