@@ -1,6 +1,7 @@
 mod schema;
 mod server;
 mod sql;
+mod walk;
 
 use std::{fmt, sync::Arc, time::SystemTime};
 
@@ -12,8 +13,8 @@ use self::{
     sql::Statements,
 };
 use crate::{
-    Clock, Key, Store, StoreError, StoreFuture, instant::Nanos, link::Link, store::check_length,
-    url::NetworkUrl,
+    Clock, Cursor, Key, Page, Store, StoreError, StoreFuture, instant::Nanos, link::Link,
+    store::check_length, url::NetworkUrl,
 };
 
 /// A store in PostgreSQL, which many processes and machines share.
@@ -257,6 +258,15 @@ impl Store for PostgresStore {
 
     fn sweep(&self, limit: usize) -> StoreFuture<'_, usize> {
         Box::pin(self.sweep_some(limit))
+    }
+
+    fn walk<'a>(
+        &'a self,
+        kind: Option<&'a str>,
+        from: Option<&'a Cursor>,
+        limit: usize,
+    ) -> StoreFuture<'a, Page> {
+        Box::pin(self.page(kind, from, limit))
     }
 
     fn ping(&self) -> StoreFuture<'_, ()> {

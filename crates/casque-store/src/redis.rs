@@ -1,10 +1,11 @@
 mod scripts;
 mod server;
+mod walk;
 
 use std::{
     fmt,
     sync::Arc,
-    time::{Duration, SystemTime},
+    time::{Duration, SystemTime, UNIX_EPOCH},
 };
 
 use redis::{Cmd, FromRedisValue, ScriptInvocation, cmd};
@@ -14,8 +15,8 @@ use self::{
     server::{Server, fault},
 };
 use crate::{
-    Clock, Key, Store, StoreError, StoreFuture, instant::Nanos, link::Link, store::check_length,
-    url::NetworkUrl,
+    Clock, Cursor, Key, Page, Store, StoreError, StoreFuture, hex::hex, instant::Nanos,
+    link::Link, store::check_length, url::NetworkUrl,
 };
 
 /// A store in Redis or Valkey, which many processes and machines share.
@@ -55,14 +56,7 @@ impl RedisStore {
     }
 
     fn name(&self, what: char, key: &Key) -> String {
-        use fmt::Write;
-
-        let mut name = String::with_capacity(self.url.space.len() + key.kind().len() + 68);
-        let _ = write!(name, "{}:{what}:{}:", self.url.space, key.kind());
-        for byte in key.digest() {
-            let _ = write!(name, "{byte:02x}");
-        }
-        name
+        format!("{}:{what}:{}:{}", self.url.space, key.kind(), hex(key.digest()))
     }
 
     fn now(&self) -> Micros {
@@ -256,6 +250,15 @@ impl Store for RedisStore {
         Box::pin(self.sweep_some(limit))
     }
 
+    fn walk<'a>(
+        &'a self,
+        kind: Option<&'a str>,
+        from: Option<&'a Cursor>,
+        limit: usize,
+    ) -> StoreFuture<'a, Page> {
+        Box::pin(self.page(kind, from, limit))
+    }
+
     fn frees_space_itself(&self) -> bool {
         true
     }
@@ -296,6 +299,12 @@ impl Micros {
     }
 }
 
+impl From<Micros> for SystemTime {
+    fn from(Micros(micros): Micros) -> Self {
+        UNIX_EPOCH + Duration::from_micros(micros)
+    }
+}
+
 impl From<SystemTime> for Micros {
     fn from(time: SystemTime) -> Self {
         let Nanos(nanos) = time.into();
@@ -305,8 +314,6 @@ impl From<SystemTime> for Micros {
 
 #[cfg(test)]
 mod tests {
-    use std::time::UNIX_EPOCH;
-
     use super::*;
 
     #[test]

@@ -81,6 +81,11 @@ impl StoreUrl {
         }
     }
 
+    /// Whether the store is on a server, which [`open`](Self::open) does not contact yet.
+    pub fn is_on_a_server(&self) -> bool {
+        matches!(self.0, Place::Network(_))
+    }
+
     /// Opens the store, or makes it. Reads and writes files, so call it before serving.
     ///
     /// A server is not contacted yet: the first call connects, and [`ping`](crate::Store::ping) tells whether it could.

@@ -9,7 +9,7 @@ use casque_server::{
     Config, OutboundError, Parts, PasswordChecker, PasswordCheckerOptions, PeopleFile, Server,
     Services, Tls, TlsConfig, TlsError,
 };
-use casque_store::{Clock, KeyHasher, MemoryStore, SharedStore, SystemClock};
+use casque_store::{Clock, KeyHasher, MemoryStore, SharedStore, StoreError, SystemClock};
 use clap::Args;
 use tokio::net::TcpListener;
 
@@ -83,6 +83,9 @@ impl Loaded {
         let pair_is_there = reached("tls.certificate") & reached("tls.key");
         let mut faults: Vec<String> = faults.iter().map(ToString::to_string).collect();
         let mut note = |words: String| faults.push(words);
+        if let Err(fault) = store_files(&config) {
+            note(fault);
+        }
         let people = there.0.then(|| PeopleFile::open(&config.people));
         let people = people.and_then(|read| read.map_err(|wrong| note(wrong.to_string())).ok());
         let services = there.1.then(|| Services::load(&config.services));
@@ -150,6 +153,19 @@ impl Loaded {
     }
 }
 
+/// A store on a server is opened without connecting, so that what is wrong with the files of its URL is told with the
+/// rest. The file of another store would be made.
+fn store_files(config: &Config) -> Result<(), String> {
+    if !config.store.is_on_a_server() {
+        return Ok(());
+    }
+    let opened = config.store.open(Arc::new(SystemClock::new()));
+    opened.map(drop).map_err(|error| {
+        let fault = config.fault("store", format!("`store`: {}", chain(&error)));
+        fault.to_string()
+    })
+}
+
 /// What is wrong with certificate or key, at the line of the key that names it.
 fn tls_fault(config: &Config, files: &TlsConfig, error: &TlsError) -> String {
     let key = match error {
@@ -206,7 +222,7 @@ fn try_roots(loaded: &Loaded) -> Result<(), Failure> {
 }
 
 async fn serve(loaded: Loaded) -> Result<(), Failure> {
-    let warnings = loaded.warnings();
+    let mut warnings = loaded.warnings();
     let passwords = PasswordChecker::new(loaded.checker_options());
     let Loaded {
         config,
@@ -216,8 +232,18 @@ async fn serve(loaded: Loaded) -> Result<(), Failure> {
     } = loaded;
     let hasher = secret_key(&config.secret_key)?;
     let clock: Arc<dyn Clock> = Arc::new(SystemClock::new());
-    let store = casque_store::open(&config.store, clock.clone())
-        .map_err(|error| Failure::failed(format_args!("the store {}", config.store), &error))?;
+    let store_failed = |error: StoreError| Failure::failed(format_args!("the store {}", config.store), &error);
+    let store = config.store.open(clock.clone()).map_err(store_failed)?;
+    match store.ping().await {
+        Ok(()) => {}
+        // Machines that start together need not start in order.
+        Err(error) if error.is_unavailable() => warnings.push(format!(
+            "the store {} does not answer yet, and until it does people are told to come back later: {}",
+            config.store,
+            chain(&error)
+        )),
+        Err(error) => return Err(store_failed(error)),
+    }
     let (people_count, service_count) = (people.len(), services.len());
     let parts = Parts {
         people,

@@ -110,7 +110,7 @@ impl Kind {
             ),
             Self::Socket => "an IP address with a port".into(),
             Self::BaseUrl => "the https URL of this server".into(),
-            Self::Store => "\"memory:\" or \"sqlite:\" with the path of a file".into(),
+            Self::Store => "the URL of a store".into(),
             Self::Networks => "a list of networks or addresses".into(),
             Self::NamesOrAll => "a list of attribute names, or \"all\"".into(),
             Self::Word(words) => {
@@ -129,18 +129,10 @@ impl Kind {
     /// The value, if it keeps the rule.
     pub(crate) fn read(self, value: &DeValue<'_>) -> Option<Value> {
         match self {
-            Self::Text | Self::Path | Self::BaseUrl => {
+            Self::Text | Self::Path | Self::BaseUrl | Self::Store => {
                 let text = value.as_str()?;
                 (!text.trim().is_empty() && !text.contains('\0'))
                     .then(|| Value::Text(text.to_owned()))
-            }
-            Self::Store => {
-                let text = value.as_str()?;
-                let known = text == "memory:"
-                    || text
-                        .strip_prefix("sqlite:")
-                        .is_some_and(|path| !path.trim().is_empty());
-                known.then(|| Value::Text(text.to_owned()))
             }
             Self::Flag => value.as_bool().map(Value::Flag),
             Self::Word(words) => {

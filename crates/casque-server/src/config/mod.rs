@@ -21,6 +21,7 @@ use std::thread;
 use std::time::Duration;
 
 use casque_proto::CasBase;
+use casque_store::StoreUrl;
 use ipnet::IpNet;
 
 use crate::password::{HashParams, PasswordCheckerOptions};
@@ -50,8 +51,8 @@ pub struct Config {
     pub listen: SocketAddr,
     /// The name on the pages.
     pub organisation: Option<String>,
-    /// `memory:` or `sqlite:` with a resolved path; for `casque_store::open`.
-    pub store: String,
+    /// Where sessions and tickets are, with resolved paths.
+    pub store: StoreUrl,
     /// The file with the secret that tickets are hashed with.
     pub secret_key: PathBuf,
     /// The file of people.
@@ -232,15 +233,18 @@ impl Config {
                     .to_owned(),
             );
         }
-        if self.store == "memory:" {
-            warnings
-                .push("store = \"memory:\" forgets every session when the server ends".to_owned());
+        if !self.store.is_durable() {
+            warnings.push(format!(
+                "store = \"{}\" forgets every session when the server ends",
+                self.store
+            ));
         }
         warnings
     }
 
     fn from_sheet(sheet: &Sheet, faults: &mut Faults) -> Option<Self> {
         let base_url = base_url(sheet, faults);
+        let store = store(sheet, faults);
         let tls = match (sheet.path("tls.certificate"), sheet.path("tls.key")) {
             (Some(certificate), Some(key)) => Some(TlsConfig { certificate, key }),
             (None, None) => None,
@@ -293,7 +297,7 @@ impl Config {
             base_url: base_url?,
             listen: sheet.socket("listen")?,
             organisation: sheet.text("organisation"),
-            store: store(sheet)?,
+            store: store?,
             secret_key: sheet.path("secret_key")?,
             people: sheet.path("people")?,
             services: sheet.path("services")?,
@@ -335,14 +339,17 @@ impl Config {
     }
 }
 
-/// The store's URL with a path that no longer depends on where the server was started.
-fn store(sheet: &Sheet) -> Option<String> {
-    let text = sheet.text("store")?;
-    let Some(path) = text.strip_prefix("sqlite:") else {
-        return Some(text);
-    };
-    let path = sheet.folder().join(path);
-    Some(format!("sqlite:{}", path.display()))
+/// The store's URL with paths that no longer depend on where the server was started.
+fn store(sheet: &Sheet, faults: &mut Faults) -> Option<StoreUrl> {
+    // No fault of a store's URL repeats a password.
+    match sheet.text("store")?.parse::<StoreUrl>() {
+        Ok(url) => Some(url.relative_to(sheet.folder())),
+        Err(error) => {
+            let fault = sheet.fault("store", format!("`store`: {error}"));
+            faults.push(fault.fix("for example: store = \"sqlite:casque.db\""));
+            None
+        }
+    }
 }
 
 fn base_url(sheet: &Sheet, faults: &mut Faults) -> Option<CasBase> {

@@ -38,7 +38,8 @@ pub(crate) const KEYS: &[Key] = &[
         kind: Kind::Store,
         default: Default::Is("\"sqlite:casque.db\""),
         example: "\"sqlite:casque.db\"",
-        meaning: "Where sessions and tickets are kept. `memory:` forgets them when the server ends.",
+        meaning: "Where sessions and tickets are kept: `sqlite:PATH`, `redis://HOST`, `postgres://USER@HOST/DATABASE`, or \
+                  `memory:`, which forgets them when the server ends. The chapter on stores has every option of these.",
     },
     Key {
         name: "secret_key",

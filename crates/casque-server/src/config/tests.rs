@@ -34,7 +34,7 @@ fn one_line_is_enough() {
     assert_eq!(config.base_url.as_str(), "https://cas.example.edu/cas");
     assert_eq!(config.listen, "127.0.0.1:8443".parse().unwrap());
     assert!(config.listen.ip().is_loopback(), "S-074");
-    assert_eq!(config.store, "sqlite:casque.db");
+    assert_eq!(config.store.to_string(), "sqlite:casque.db");
     assert_eq!(config.login.max_failures, 20);
     assert_eq!(config.login.window, Duration::from_mins(15));
     assert_eq!(
@@ -190,13 +190,14 @@ fn bad_configurations_and_what_is_said() {
              fix: for example: listen = \"127.0.0.1:8443\"",
         ),
         (
-            "base_url = \"https://cas.example.edu/cas\"\nstore = \"postgres://casque:hush@db/casque\"\n",
-            "casque.toml:2: `store` is \"postgres:…\", but must be \"memory:\" or \"sqlite:\" with the path of a file\n  \
+            "base_url = \"https://cas.example.edu/cas\"\nstore = \"postgres://casque:hush@db/casque?ssl=on\"\n",
+            "casque.toml:2: `store`: `ssl` is no option of a store on PostgreSQL; known are password_file, ca_file, \
+             socket, schema, timeout, tls, connections\n  \
              fix: for example: store = \"sqlite:casque.db\"",
         ),
         (
             "base_url = \"https://cas.example.edu/cas\"\nstore = \"sqlite:\"\n",
-            "casque.toml:2: `store` is \"sqlite:\", but must be \"memory:\" or \"sqlite:\" with the path of a file\n  \
+            "casque.toml:2: `store`: \"sqlite:\" needs the path of a file, for example \"sqlite:casque.db\"\n  \
              fix: for example: store = \"sqlite:casque.db\"",
         ),
         (
@@ -389,7 +390,7 @@ fn paths_start_at_the_file() {
     assert_eq!(config.services, absolute);
     assert_eq!(config.secret_key, folder.path().join("casque.key"));
     assert_eq!(
-        config.store,
+        config.store.to_string(),
         format!("sqlite:{}", folder.path().join("casque.db").display())
     );
 }

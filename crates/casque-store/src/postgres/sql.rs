@@ -25,6 +25,11 @@ const SWEEP_MEMBERS: &str = "WITH swept AS (DELETE FROM {s}.member WHERE ctid = 
         SELECT ctid FROM {s}.member WHERE deadline <= $1 ORDER BY deadline LIMIT $2 FOR UPDATE SKIP LOCKED
     )) RETURNING 1) SELECT count(*) FROM swept";
 
+const WALK_RECORDS: &str =
+    "SELECT kind, key, value, deadline FROM {s}.record WHERE key > $1 ORDER BY key LIMIT $2";
+const WALK_MEMBERS: &str = "SELECT kind, key, member, deadline, digest FROM {s}.member
+    WHERE (key, digest) > ($1, $2) ORDER BY key, digest LIMIT $3";
+
 // A standby, or a server that an operator has made read-only, is of no use to a store.
 const PING: &str = "SELECT pg_is_in_recovery() OR current_setting('transaction_read_only')::bool
     FROM {s}.casque_schema";
@@ -41,6 +46,8 @@ pub(super) struct Statements {
     pub(super) take_members: Statement,
     pub(super) sweep_records: Statement,
     pub(super) sweep_members: Statement,
+    pub(super) walk_records: Statement,
+    pub(super) walk_members: Statement,
     pub(super) ping: Statement,
 }
 
@@ -59,6 +66,8 @@ impl Statements {
             take_members: prepare(TAKE_MEMBERS).await?,
             sweep_records: prepare(SWEEP_RECORDS).await?,
             sweep_members: prepare(SWEEP_MEMBERS).await?,
+            walk_records: prepare(WALK_RECORDS).await?,
+            walk_members: prepare(WALK_MEMBERS).await?,
             ping: prepare(PING).await?,
         })
     }
