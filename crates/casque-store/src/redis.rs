@@ -15,8 +15,8 @@ use self::{
     server::{Server, fault},
 };
 use crate::{
-    Clock, Cursor, Key, Page, Store, StoreError, StoreFuture, hex::hex, instant::Nanos,
-    link::Link, store::check_length, url::NetworkUrl,
+    Clock, Cursor, Key, Page, Store, StoreError, StoreFuture, hex::hex, instant::Nanos, link::Link,
+    store::check_length, url::NetworkUrl,
 };
 
 /// A store in Redis or Valkey, which many processes and machines share.
@@ -56,7 +56,12 @@ impl RedisStore {
     }
 
     fn name(&self, what: char, key: &Key) -> String {
-        format!("{}:{what}:{}:{}", self.url.space, key.kind(), hex(key.digest()))
+        format!(
+            "{}:{what}:{}:{}",
+            self.url.space,
+            key.kind(),
+            hex(key.digest())
+        )
     }
 
     fn now(&self) -> Micros {

@@ -232,7 +232,8 @@ async fn serve(loaded: Loaded) -> Result<(), Failure> {
     } = loaded;
     let hasher = secret_key(&config.secret_key)?;
     let clock: Arc<dyn Clock> = Arc::new(SystemClock::new());
-    let store_failed = |error: StoreError| Failure::failed(format_args!("the store {}", config.store), &error);
+    let store_failed =
+        |error: StoreError| Failure::failed(format_args!("the store {}", config.store), &error);
     let store = config.store.open(clock.clone()).map_err(store_failed)?;
     match store.ping().await {
         Ok(()) => {}

@@ -18,7 +18,11 @@ impl RedisStore {
         let pattern = match kind {
             None => format!("{}:[rs]:*", self.url.space),
             // No record has a kind that would mean more than itself in a pattern.
-            Some(kind) if kind.bytes().all(|byte| byte == b'-' || byte.is_ascii_alphanumeric()) => {
+            Some(kind)
+                if kind
+                    .bytes()
+                    .all(|byte| byte == b'-' || byte.is_ascii_alphanumeric()) =>
+            {
                 format!("{}:[rs]:{kind}:*", self.url.space)
             }
             Some(_) => {
@@ -78,11 +82,7 @@ impl RedisStore {
             .await
     }
 
-    fn entries(
-        &self,
-        place: &Place<'_>,
-        answer: Value,
-    ) -> Result<Vec<Entry>, redis::ParsingError> {
+    fn entries(&self, place: &Place<'_>, answer: Value) -> Result<Vec<Entry>, redis::ParsingError> {
         let entry = |value, deadline: Micros| Entry {
             key: place.key,
             shape: place.shape,
@@ -124,7 +124,10 @@ struct Place<'a> {
 
 impl<'a> Place<'a> {
     fn of(name: &'a str, space: &str) -> Option<Self> {
-        let (shape, rest) = name.strip_prefix(space)?.strip_prefix(':')?.split_once(':')?;
+        let (shape, rest) = name
+            .strip_prefix(space)?
+            .strip_prefix(':')?
+            .split_once(':')?;
         let (kind, digits) = rest.rsplit_once(':')?;
         Some(Self {
             name,
