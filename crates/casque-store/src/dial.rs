@@ -141,6 +141,17 @@ pub(crate) fn password(of: Option<&Password>) -> Result<Option<String>, StoreErr
     }
 }
 
+/// Finds out at the start whether there is a password to be had.
+pub(crate) fn check_password(of: Option<&Password>) -> Result<(), StoreError> {
+    match password(of) {
+        Err(StoreError::Unavailable {
+            reason,
+            source: Some(source),
+        }) => Err(StoreError::misuse(format!("{reason}: {source}"))),
+        checked => checked.map(drop),
+    }
+}
+
 /// For a socket that could not be had. The system's own words name no secret.
 pub(crate) fn unreachable(place: &str, error: io::Error) -> StoreError {
     let reason = match error.get_ref().and_then(|inner| inner.downcast_ref()) {

@@ -86,6 +86,7 @@ impl<B: Backend> Link<B> {
         }
     }
 
+    #[cfg(any(feature = "redis", test))]
     pub(crate) fn backend(&self) -> &B {
         &self.backend
     }

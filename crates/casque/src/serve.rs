@@ -83,9 +83,7 @@ impl Loaded {
         let pair_is_there = reached("tls.certificate") & reached("tls.key");
         let mut faults: Vec<String> = faults.iter().map(ToString::to_string).collect();
         let mut note = |words: String| faults.push(words);
-        if let Err(fault) = store_files(&config) {
-            note(fault);
-        }
+        let store_is_good = store_files(&config).map_err(&mut note).is_ok();
         let people = there.0.then(|| PeopleFile::open(&config.people));
         let people = people.and_then(|read| read.map_err(|wrong| note(wrong.to_string())).ok());
         let services = there.1.then(|| Services::load(&config.services));
@@ -99,12 +97,14 @@ impl Loaded {
                 .map(Some),
         };
         match (people, services, tls) {
-            (Some(people), Some(services), Some(tls)) if roots_are_there => Ok(Self {
-                config,
-                people: Arc::new(people),
-                services: Arc::new(services),
-                tls,
-            }),
+            (Some(people), Some(services), Some(tls)) if roots_are_there && store_is_good => {
+                Ok(Self {
+                    config,
+                    people: Arc::new(people),
+                    services: Arc::new(services),
+                    tls,
+                })
+            }
             _ => Err(faults),
         }
     }

@@ -42,7 +42,10 @@ impl Pointers {
             file: sheet.place().to_owned(),
             places: POINTERS
                 .into_iter()
-                .filter_map(|(name, _)| place(name))
+                .map(|(name, _)| name)
+                // Its URL may name files.
+                .chain(["store"])
+                .filter_map(place)
                 .collect(),
         }
     }

@@ -9,7 +9,7 @@ use tokio_postgres::{Client, Config, Error, NoTls, config::SslMode, error::SqlSt
 use super::{schema, sql::Statements};
 use crate::{
     StoreError,
-    dial::{BoxedWire, Tls, dial, password, unreachable},
+    dial::{BoxedWire, Tls, check_password, dial, password, unreachable},
     link::Backend,
     url::NetworkUrl,
 };
@@ -25,7 +25,7 @@ const SSL_REQUEST: [u8; 8] = [0, 0, 0, 8, 0x04, 0xd2, 0x16, 0x2f];
 
 impl Server {
     pub(super) fn new(url: &NetworkUrl) -> Result<Self, StoreError> {
-        password(url.password.as_ref())?;
+        check_password(url.password.as_ref())?;
         Ok(Self {
             tls: Tls::of(url)?,
             place: url.place(),

@@ -12,7 +12,7 @@ use tokio::task::JoinHandle;
 use super::scripts::SCRIPTS;
 use crate::{
     StoreError,
-    dial::{Tls, dial, password, unreachable},
+    dial::{Tls, check_password, dial, password, unreachable},
     link::Backend,
     url::NetworkUrl,
 };
@@ -37,7 +37,7 @@ pub(super) struct Server {
 
 impl Server {
     pub(super) fn new(url: &NetworkUrl) -> Result<Self, StoreError> {
-        password(url.password.as_ref())?;
+        check_password(url.password.as_ref())?;
         if !url.tls && !url.address.is_local() {
             tracing::warn!(
                 "redis:// to another machine is not encrypted: on a network that others use write rediss://"

@@ -303,7 +303,7 @@ impl Options {
                 })?);
             }
             "timeout" => {
-                let range = Duration::from_millis(100)..=Duration::from_secs(60);
+                let range = Duration::from_millis(100)..=Duration::from_mins(1);
                 self.timeout = Some(
                     duration(value)
                         .filter(|timeout| range.contains(timeout))

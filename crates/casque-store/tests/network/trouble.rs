@@ -110,7 +110,7 @@ fn an_unanswered_take_does_not_succeed_twice<S: Server>() {
                         .expect("create")
                 );
             }
-            let takes: Vec<_> = names
+            let callers: Vec<_> = names
                 .iter()
                 .flat_map(|name| [name; 4])
                 .map(|name| {
@@ -123,8 +123,8 @@ fn an_unanswered_take_does_not_succeed_twice<S: Server>() {
                 .collect();
             server.pause();
             let mut successes = HashMap::new();
-            for take in takes {
-                let (name, won) = take.await.expect("no panic");
+            for caller in callers {
+                let (name, won) = caller.await.expect("no panic");
                 *successes.entry(name).or_insert(0) += u32::from(won);
             }
             server.resume();

@@ -3,5 +3,6 @@
 mod crash;
 mod proxying;
 mod secrets;
+mod stores;
 #[path = "../support/mod.rs"]
 mod support;
