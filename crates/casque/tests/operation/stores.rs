@@ -1,9 +1,11 @@
 //! `casque serve` on a Redis and a PostgreSQL that end, pause and come back: people are told to come back later, nothing
 //! is half done, and nobody has to start the server again.
 
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use casque_testkit::servers::{PostgresOptions, PostgresServer, RedisOptions, RedisServer};
+
+use tokio::time::Instant;
 
 use crate::support::{
     Process,
