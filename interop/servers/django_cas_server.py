@@ -85,7 +85,7 @@ def register_services():
 
     pattern = ServicePattern.objects.create(pos=1, name="app", pattern=r"^https://app\.example\.org/", proxy=True)
     # After the kit's, which may be on this machine too.
-    ServicePattern.objects.create(pos=9, name="receptor", pattern=r"^http://127\.0\.0\.1:", proxy_callback=True)
+    ServicePattern.objects.create(pos=9, name="receptor", pattern=r"^http://127\.0\.0\.1:[0-9]+/", proxy_callback=True)
     patterns = [pattern]
     if kit := os.environ.get("CASQUE_KIT_SERVICE"):
         patterns.append(
