@@ -1,5 +1,6 @@
 """The rows for reading, by id, through Python."""
 
+import contextlib
 import importlib.util
 import sys
 from datetime import datetime, timezone
@@ -295,3 +296,34 @@ def test_hostile_log_line(row):
         assert wanted in line
     for unwanted in row.expected["must_not_contain"]:
         assert unwanted not in line
+
+
+READERS = {
+    "service": _core.parse_service_response,
+    "proxy": _core.parse_proxy_response,
+    "cas1": _core.parse_cas1_response,
+    "saml": lambda body: _core.parse_saml_response(body, target="https://app.example.org/", now=1_750_000_000.0),
+    "logout": _core.parse_logout_request,
+}
+
+
+def documents():
+    """Every body of the corpora, whatever reader it was written for."""
+    read = ["service_response", "proxy_response", "cas1_response", "saml_response", "logout_request"]
+    attacks = ["xml_service_response", "json_service_response", "cas1_response"]
+    found = [
+        *(row for kind in read for row in rows.vectors(kind)),
+        *(row for kind in attacks for row in rows.hostile(kind)),
+    ]
+    return [row.document for row in found]
+
+
+@pytest.mark.parametrize("reader", READERS)
+def test_sc_037_readers_raise_nothing_but_our_errors(reader):
+    """SC-037, S-094: any document, whole, cut in the middle, and as text of any kind."""
+    bodies = documents()
+    assert bodies
+    for body in bodies:
+        for given in (body, body[: len(body) // 2], body.decode("latin-1"), body + b"\0"):
+            with contextlib.suppress(casque.CASError):
+                READERS[reader](given)
