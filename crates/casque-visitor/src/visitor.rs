@@ -36,7 +36,7 @@ pub struct Visitor {
 }
 
 /// Where a request led.
-#[derive(Clone, Debug)]
+#[derive(Clone)]
 pub struct Reached {
     /// The answer to the request itself.
     pub first: Answer,
@@ -55,6 +55,17 @@ pub struct Delivered {
     pub ticket: String,
     /// The redirect, or the page.
     pub answer: Answer,
+}
+
+impl fmt::Debug for Reached {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let left = self.left.as_ref().map(|left| shown(left, 200));
+        f.debug_struct("Reached")
+            .field("first", &self.first)
+            .field("last", &self.last)
+            .field("left", &left)
+            .finish()
+    }
 }
 
 impl fmt::Debug for Delivered {

@@ -2,6 +2,10 @@
 
 mod conformance;
 mod doctor;
+#[expect(clippy::unwrap_used, reason = "a test fails by panicking")]
+#[path = "../../../casque-client/tests/interop/server.rs"]
+mod elsewhere;
+mod login;
 mod run;
 mod serve;
 #[path = "../support/mod.rs"]
