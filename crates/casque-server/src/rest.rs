@@ -1,6 +1,6 @@
 //! The REST protocol: tickets for programs that hold a password (protocol section 16). Off by default.
 
-use std::{sync::Arc, time::Duration};
+use std::{net::IpAddr, sync::Arc, time::Duration};
 
 use axum::{
     body::{Body, Bytes},
@@ -38,6 +38,9 @@ type Shared = extract::State<Arc<State>>;
 
 /// `/v1/tickets`: POST opens a session.
 pub(crate) async fn tickets(state: Shared, request: Request) -> Response {
+    if !may_ask(&state, &request) {
+        return forbidden();
+    }
     if request.method() != Method::POST {
         return not_allowed("POST");
     }
@@ -46,6 +49,9 @@ pub(crate) async fn tickets(state: Shared, request: Request) -> Response {
 
 /// `/v1/tickets/{tgt}`: POST gives a service ticket, GET says whether the session lives, DELETE ends it.
 pub(crate) async fn ticket(state: Shared, Path(tgt): Path<String>, request: Request) -> Response {
+    if !may_ask(&state, &request) {
+        return forbidden();
+    }
     match *request.method() {
         Method::POST => respond(create_st(&state, &tgt, request).await),
         Method::GET | Method::HEAD => respond(find_tgt(&state, &tgt).await),
@@ -56,10 +62,39 @@ pub(crate) async fn ticket(state: Shared, Path(tgt): Path<String>, request: Requ
 
 /// `/v1/users`: POST checks credentials, and opens nothing.
 pub(crate) async fn users(state: Shared, request: Request) -> Response {
+    if !may_ask(&state, &request) {
+        return forbidden();
+    }
     if request.method() != Method::POST {
         return not_allowed("POST");
     }
     respond(authenticate(&state, request).await)
+}
+
+/// Whether a request comes from where it may.
+fn may_ask(state: &State, request: &Request) -> bool {
+    let Some(clients) = &state.rest.clients else {
+        return true;
+    };
+    let peer = request.extensions().get::<Peer>().copied();
+    let (headers, proxies) = (request.headers(), &state.trusted_proxies);
+    // What an unlisted proxy on this host passes on has the address of the host, and is not of it.
+    let address = client_address(peer, headers, proxies)
+        .filter(|_| !is_unlisted_proxy(peer, headers, proxies));
+    let listed = |address: &IpAddr| clients.iter().any(|network| network.contains(address));
+    if address.as_ref().is_some_and(listed) {
+        return true;
+    }
+    let network = network(address);
+    tracing::warn!(%network, "REST refused: the client is not in rest.clients");
+    false
+}
+
+fn forbidden() -> Response {
+    text(
+        StatusCode::FORBIDDEN,
+        "The REST protocol is not open to this address.\n",
+    )
 }
 
 /// Why there is no answer of the protocol's own.
@@ -92,9 +127,14 @@ async fn create_tgt(state: &State, request: Request) -> Outcome {
         registered(state, &form)?;
     }
     let person = check(state, &parts, &form).await?;
+    let choices = Choices {
+        // not offered, and so ignored.
+        remembered: state.remember_me && form.flag("rememberMe"),
+        ..Choices::default()
+    };
     let (ticket, _) = state
         .sessions
-        .open(&person, Choices::default(), state.clock.now())
+        .open(&person, choices, state.clock.now())
         .await?;
     tracing::info!(user = %person.id, "login by REST");
     let tgt = RestTgt::parse(ticket.secret()).expect("a ticket is letters, digits and dashes");

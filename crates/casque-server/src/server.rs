@@ -113,7 +113,7 @@ impl Server {
             origin: base.origin().ascii_serialization(),
             authority: Authority::of(&base),
             base: config.base_url.clone(),
-            rest: config.rest.enabled,
+            rest: config.rest.clone(),
             cookies: Cookies::new(base.scheme() == "https", base.path()),
             head_bytes: config.limits.header_bytes,
             form_limits: FormLimits {
@@ -180,7 +180,7 @@ impl Server {
             .route(&at("samlValidate"), any(saml::saml_validate))
             .route(&at("assets/{file}"), any(asset))
             .route(&at(""), any(home));
-        if state.rest {
+        if state.rest.enabled {
             router = router
                 .route(&at("v1/tickets"), any(rest::tickets))
                 .route(&at("v1/tickets/{tgt}"), any(rest::ticket))

@@ -10,6 +10,7 @@ use casque_store::{Clock, SharedStore, StoreError};
 use ipnet::IpNet;
 
 use crate::{
+    config::RestConfig,
     consent::Consents,
     http::{Authority, Cookies, FormLimits},
     pages::Pages,
@@ -34,8 +35,8 @@ pub(crate) struct State {
     pub(crate) authority: Authority,
     /// What both are parts of.
     pub(crate) base: CasBase,
-    /// Whether the REST protocol is spoken.
-    pub(crate) rest: bool,
+    /// Whether the REST protocol is spoken, and with whom.
+    pub(crate) rest: RestConfig,
     pub(crate) cookies: Cookies,
     /// The head of a request, in bytes.
     pub(crate) head_bytes: usize,

@@ -166,6 +166,10 @@ pub(super) fn expect_status(
             ErrorClass::AuthenticationFailed,
             "the server refused the request",
         ),
+        403 => (
+            ErrorClass::UnexpectedStatus,
+            "the server forbids it, perhaps to this address only",
+        ),
         404 if resource == Resource::Tgt => (
             ErrorClass::TgtNotFound,
             "the ticket-granting ticket has ended",

@@ -154,6 +154,8 @@ pub struct SsoConfig {
 pub struct RestConfig {
     /// Whether programs may trade a password for tickets at `/v1/tickets` and `/v1/users`.
     pub enabled: bool,
+    /// From where they may; from everywhere, where nothing is said.
+    pub clients: Option<Vec<IpNet>>,
 }
 
 /// `[limits]`
@@ -325,6 +327,7 @@ impl Config {
             sso,
             rest: RestConfig {
                 enabled: sheet.flag("rest.enabled")?,
+                clients: sheet.networks("rest.clients"),
             },
             limits: LimitsConfig {
                 connections: sheet.count("limits.connections")? as usize,

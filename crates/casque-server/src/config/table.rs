@@ -248,6 +248,14 @@ pub(crate) const KEYS: &[Key] = &[
                   program sees the password, so turn it on only where one is needed that cannot open a browser.",
     },
     Key {
+        name: "rest.clients",
+        kind: Kind::Networks,
+        default: Default::Nothing("every address"),
+        example: "[\"10.1.2.3\", \"192.168.7.0/24\"]",
+        meaning: "From where that may be done; others are answered 403. Behind a proxy, list it in `trusted_proxies`, or \
+                  its own address is the only one that counts.",
+    },
+    Key {
         name: "limits.connections",
         kind: Kind::Count {
             least: 16,

@@ -381,3 +381,77 @@ async fn access_and_consent_hold_here_too() {
         assert_eq!(answer.status, status, "{name}: {service}");
     }
 }
+
+#[tokio::test]
+async fn a_list_of_clients_keeps_others_out() {
+    //
+    let rest =
+        "[rest]\nenabled = true\nclients = [\"192.0.2.7\", \"2001:db8::/64\", \"127.0.0.1\"]\n";
+    let house = setup()
+        .settings(&format!("trusted_proxies = [\"10.0.0.0/8\"]\n{rest}"))
+        .build();
+    let ask = async |peer: &str, forwarded: Option<&str>, method: Method, path: &str| {
+        let mut headers = vec![FORM];
+        headers.extend(forwarded.map(|addresses| ("x-forwarded-for", addresses)));
+        let form = Body::from(credentials("alice", PASSWORD));
+        let mut browser = house.browser().from(peer);
+        browser.send(method, path, &headers, form).await
+    };
+    for (peer, forwarded, status) in [
+        ("192.0.2.7", None, 201),
+        ("[::ffff:192.0.2.7]", None, 201),
+        ("[2001:db8::1]", None, 201),
+        ("127.0.0.1", None, 201),
+        ("192.0.2.8", None, 403),
+        ("[2001:db8:0:1::1]", None, 403),
+        // Only a listed proxy speaks for others, and one on this host that is not listed speaks for nobody.
+        ("192.0.2.8", Some("192.0.2.7"), 403),
+        ("10.0.0.1", Some("192.0.2.7"), 201),
+        ("10.0.0.1", Some("192.0.2.7, 192.0.2.8"), 403),
+        ("10.0.0.1", None, 403),
+        ("127.0.0.1", Some("192.0.2.7"), 403),
+    ] {
+        let answer = ask(peer, forwarded, Method::POST, "/v1/tickets").await;
+        assert_eq!(answer.status, status, "{peer} {forwarded:?}");
+    }
+    for (method, path) in [
+        (Method::GET, "/v1/tickets"),
+        (Method::POST, "/v1/users"),
+        (Method::GET, "/v1/tickets/TGT-1-abc"),
+        (Method::DELETE, "/v1/tickets/TGT-1-abc"),
+    ] {
+        let answer = ask("192.0.2.8", None, method, path).await;
+        assert_eq!(answer.status, 403, "{path}");
+    }
+    // The login page is for everybody.
+    assert_eq!(house.browser().get("/login").await.status, 200);
+}
+
+#[tokio::test]
+async fn a_session_may_be_remembered() {
+    //
+    for (offered, asked, remembered) in [
+        (true, "&rememberMe=true", true),
+        (true, "", false),
+        (false, "&rememberMe=true", false),
+    ] {
+        let settings = format!("[rest]\nenabled = true\n[sso]\nremember_me = {offered}\n");
+        let house = setup().settings(&settings).build();
+        let form = format!("{}{asked}", credentials("alice", PASSWORD));
+        let answer = post(&house, "/v1/tickets", &form).await;
+        let created = TgtCreated::parse(answer.status.as_u16(), &answer.headers);
+        let tgt = created.expect("a ticket").tgt().secret().to_owned();
+        let service = format!("service={}", encode(APP));
+        let ticket = st(&house, &tgt, &service).await.body;
+        let told = house
+            .browser()
+            .validate("p3/serviceValidate", APP, &ticket)
+            .await;
+        let long = format!("<cas:longTermAuthenticationRequestTokenUsed>{remembered}<");
+        assert!(told.body.contains(&long), "{}", told.body);
+
+        house.clock.advance(std::time::Duration::from_hours(9));
+        let alive = send(&house, Method::GET, &format!("/v1/tickets/{tgt}"), "").await;
+        assert_eq!(alive.status, if remembered { 200 } else { 404 });
+    }
+}
