@@ -7,7 +7,7 @@ use std::io::Write;
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
-use casque_client::{Client, blocking};
+use casque_client::{Client, RestTgt, blocking};
 use casque_proto::{ServiceTicket, ServiceUrl};
 use casque_testkit::{FakeCas, Fault, Page, TlsMode};
 
@@ -61,7 +61,10 @@ fn no_log_at_trace_and_no_debug_text_holds_a_ticket() {
                 cas.clear_faults();
                 if let Some(fault) = fault {
                     cas.fault(Page::P3ServiceValidate, fault.clone());
-                    cas.fault(Page::Proxy, fault);
+                    for page in [Page::Proxy, Page::RestTickets] {
+                        cas.fault(page, fault.clone());
+                    }
+                    cas.fault_once(Page::RestTicket, fault);
                 }
                 let ticket = cas.grant(SERVICE, "alice");
                 let outcome = adapter.validate(&cas, &settings, &ticket);
@@ -72,6 +75,7 @@ fn no_log_at_trace_and_no_debug_text_holds_a_ticket() {
                 writeln!(captured.clone(), "{outcome:?}").unwrap();
                 tickets.extend(outcome.map(ServiceTicket::from));
                 tickets.push(ServiceTicket::parse_unprefixed(pgt.secret()).unwrap());
+                tickets.extend(by_rest(&cas, &settings, captured.clone()));
             }
         }
         let client = settings
@@ -84,6 +88,8 @@ fn no_log_at_trace_and_no_debug_text_holds_a_ticket() {
             .unwrap();
         let service = ServiceUrl::parse(SERVICE).unwrap();
         let ticket = cas.grant(SERVICE, "alice");
+        let tgt = blocking.rest().log_in("alice", "wonderland");
+        writeln!(captured.clone(), "{tgt:?} {:?}", client.rest()).unwrap();
         let validation = client.validate(&ticket, &service);
         drop(validation);
         writeln!(
@@ -95,15 +101,46 @@ fn no_log_at_trace_and_no_debug_text_holds_a_ticket() {
         tickets.push(ticket);
     }
 
+    assert!(tickets.len() > 60);
     let text = String::from_utf8(captured.0.lock().unwrap().clone()).unwrap();
     assert!(
         text.contains("hyper_util") && text.contains("a ticket was not confirmed"),
         "the logs were captured"
     );
+    assert!(
+        !text.contains("wonderland"),
+        "{}",
+        excerpt(&text, "wonderland")
+    );
     for ticket in tickets {
         let (_, secret) = ticket.secret().rsplit_once('-').unwrap();
         assert!(!text.contains(secret), "{}", excerpt(&text, secret));
     }
+}
+
+/// A login by REST, and what comes of it; the tickets that were seen.
+fn by_rest(cas: &FakeCas, settings: &Settings, mut log: Captured) -> Vec<ServiceTicket> {
+    let client = settings.apply(blocking::Client::builder(cas.base_url()));
+    let rest = client.build().unwrap().rest();
+    let service = ServiceUrl::parse(SERVICE).unwrap();
+    let mut seen = Vec::new();
+    let tgt = rest.log_in("alice", "wonderland");
+    writeln!(
+        log,
+        "{tgt:?} {:?}",
+        rest.authenticate("alice", "wonderland")
+    )
+    .unwrap();
+    // Where the login fails, a ticket that nobody has does as well.
+    let tgt = tgt.unwrap_or_else(|_| RestTgt::parse("TGT-1-3141592653589793").unwrap());
+    for _ in 0..2 {
+        let ticket = rest.service_ticket(&tgt, &service);
+        writeln!(log, "{ticket:?} {:?}", rest.is_alive(&tgt)).unwrap();
+        seen.extend(ticket);
+    }
+    writeln!(log, "{:?}", rest.log_out(&tgt)).unwrap();
+    seen.push(ServiceTicket::parse_unprefixed(tgt.secret()).unwrap());
+    seen
 }
 
 fn excerpt<'a>(text: &'a str, secret: &str) -> &'a str {

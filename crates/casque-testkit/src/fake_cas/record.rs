@@ -10,7 +10,7 @@ use super::pages::Page;
 
 /// A request that a [`FakeCas`](super::FakeCas) received.
 ///
-/// Its `Debug` names the parameters and hides their values, since one of them is a ticket.
+/// Its `Debug` names the parameters and hides their values, since one of them is a ticket, as it hides a ticket in the path.
 #[derive(Clone)]
 pub struct RecordedRequest {
     page: Option<Page>,
@@ -94,10 +94,14 @@ impl RecordedRequest {
 impl fmt::Debug for RecordedRequest {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let names: Vec<_> = self.query().into_iter().map(|(name, _)| name).collect();
+        let path = match self.page {
+            Some(Page::RestTicket) => format!("{}…", Page::RestTicket.path()),
+            _ => self.path().to_owned(),
+        };
         f.debug_struct("RecordedRequest")
             .field("connection", &self.connection)
             .field("method", self.method())
-            .field("path", &self.path())
+            .field("path", &path)
             .field("parameters", &names)
             .finish_non_exhaustive()
     }
