@@ -192,6 +192,14 @@ impl Application<'_> {
                 sent.login
             ));
         };
+        // Nor does the ticket, with the cookies of this application, go to another place than this one.
+        let comes_back = Url::parse(&sent.service).is_ok_and(|to| origin(&to) == origin(self.url));
+        if !comes_back {
+            return skipped(format!(
+                "a login: the browser would be sent on to {}",
+                sent.service
+            ));
+        }
         let mut browser = Visitor::new(self.agent.clone(), cas.as_str());
         let page = browser
             .go(Request::get(sent.location.as_str()), Some(&sent.service))
@@ -231,7 +239,8 @@ fn below(url: &Url, path: &str) -> Url {
 }
 
 fn is_login_page(cas: &CasBase, login: &str) -> bool {
-    Url::parse(&cas.endpoint(Endpoint::Login)).is_ok_and(|known| known.as_str() == login)
+    Url::parse(&cas.endpoint(Endpoint::Login))
+        .is_ok_and(|known| known.as_str() == login.trim_end_matches('/'))
 }
 
 fn judge_home(url: &Url, home: &Reached) -> Finding {

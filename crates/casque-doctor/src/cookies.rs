@@ -25,7 +25,7 @@ pub(crate) fn judge(cookies: &[Cookie], secure: bool) -> Vec<Finding> {
     };
     for cookie in &kept {
         let name = cookie.name.as_str();
-        if !cookie.http_only {
+        if !cookie.http_only && !is_for_scripts(name) {
             fault(
                 0,
                 Kind::CookieScriptReadable,
@@ -84,6 +84,12 @@ pub(crate) fn judge(cookies: &[Cookie], secure: bool) -> Vec<Finding> {
         .collect()
 }
 
+/// The cookie of a protection against forged forms, which a script of the page copies into its requests.
+fn is_for_scripts(name: &str) -> bool {
+    let name = name.to_ascii_lowercase();
+    name.contains("csrf") || name.contains("xsrf")
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -124,5 +130,6 @@ mod tests {
             assert_eq!(kinds(header), [kind], "{header}");
         }
         assert_eq!(kinds("gone=; Max-Age=0"), []);
+        assert_eq!(kinds("csrftoken=1; Path=/; Secure; SameSite=Lax"), []);
     }
 }

@@ -10,7 +10,7 @@ use casque_testkit::{FakeCas, Fault, Page, TlsMode};
 use http::header::{LOCATION, SET_COOKIE};
 use http::{HeaderMap, StatusCode};
 
-use crate::support::{TlsFront, alice, finds, listener, patient, serve, served};
+use crate::support::{TlsFront, alice, examined, finds, listener, patient, serve, served};
 
 /// An application of casque whose address is what `base` makes of its real one.
 async fn application(cas_url: &str, base: impl Fn(&str) -> String) -> String {
@@ -109,6 +109,14 @@ async fn an_application_with_another_address_in_its_settings() {
         .await;
         let text = report.to_text();
         assert!(text.contains(&format!("SERVICE_URL=\"{app}\"")), "{text}");
+        // The ticket of a login would go elsewhere, so nobody logs in through the application.
+        let person = with_app(alice(cas.base_url(), &format!("{base}/login")), &app);
+        let text = examined(&person).await.to_text();
+        assert!(
+            text.contains("a login: the browser would be sent on to"),
+            "{text}"
+        );
+        cas.sign_out();
     }
 }
 

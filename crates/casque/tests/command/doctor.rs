@@ -6,7 +6,7 @@ use std::process::{Command, Stdio};
 use serde_json::Value;
 
 use crate::run::{Said, command, finish, run, run_with};
-use crate::support::{Demo, Process, root, skip};
+use crate::support::{Demo, Process, casque, root, skip};
 
 /// `casque doctor` without settings of whoever runs the tests.
 fn doctor(folder: &Path, arguments: &[&str], input: &str) -> Said {
@@ -74,6 +74,29 @@ fn nothing_is_wrong_with_the_demonstration() {
     let value = ["--values", "--user", "bob", "--password-file", "-"];
     let said = doctor(folder.path(), &value, "builder\n");
     assert!(said.out.contains("mail = bob@example.org"), "{}", said.out);
+}
+
+#[test]
+fn somebody_at_a_terminal_sees_how_far_it_is() {
+    if Command::new("script").arg("--version").output().is_err() {
+        return skip("script (bsdutils) is not installed");
+    }
+    let folder = tempfile::tempdir().expect("a temporary folder");
+    let binary = casque().get_program().to_owned();
+    let line = format!(
+        "{} doctor --cas https://cas.invalid/cas",
+        binary.to_string_lossy()
+    );
+    let mut script = Command::new("script");
+    script
+        .args(["--quiet", "--return", "--command", &line, "/dev/null"])
+        .current_dir(folder.path());
+    let said = finish(&mut script, b"");
+    assert_eq!(said.status, 1, "{said:?}");
+    let progress = "\r\u{1b}[Kreaching the CAS server https://cas.invalid/cas …\r\u{1b}[K";
+    assert!(said.out.starts_with(progress), "{said:?}");
+    // Where nobody watches, as in the other tests, nothing of that is said.
+    assert!(said.out.contains("name-unknown"), "{said:?}");
 }
 
 #[test]
