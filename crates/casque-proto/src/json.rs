@@ -28,6 +28,13 @@ impl<'a> Json<'a> {
     ///
     /// `malformed`, `ambiguous` for a key given twice, `too_deep`, `too_large`.
     pub(crate) fn parse(text: &'a str, limits: &Limits) -> Result<Self, ReadError> {
+        Self::parse_or_fault(text, limits).map_err(|fault| {
+            ReadError::new(fault.class, format!("{}, at byte {}", fault.what, fault.at))
+        })
+    }
+
+    /// The same, for a reader that tells where in a file the fault is.
+    pub(crate) fn parse_or_fault(text: &'a str, limits: &Limits) -> Result<Self, JsonFault> {
         let mut parser = Parser {
             text,
             at: 0,
@@ -67,6 +74,15 @@ impl<'a> Json<'a> {
     }
 }
 
+/// Why a text is no JSON, and where.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct JsonFault {
+    pub(crate) class: ErrorClass,
+    pub(crate) what: &'static str,
+    /// The byte.
+    pub(crate) at: usize,
+}
+
 /// Append `text` as a JSON string, quotes included.
 pub(crate) fn write_string(out: &mut String, text: &str) {
     out.push('"');
@@ -95,7 +111,7 @@ struct Parser<'a, 'l> {
 }
 
 impl<'a> Parser<'a, '_> {
-    fn value(&mut self) -> Result<Json<'a>, ReadError> {
+    fn value(&mut self) -> Result<Json<'a>, JsonFault> {
         self.values += 1;
         if self.values > self.limits.elements {
             return Err(self.error(ErrorClass::TooLarge, "too many JSON values"));
@@ -115,8 +131,8 @@ impl<'a> Parser<'a, '_> {
 
     fn nested(
         &mut self,
-        read: fn(&mut Self) -> Result<Json<'a>, ReadError>,
-    ) -> Result<Json<'a>, ReadError> {
+        read: fn(&mut Self) -> Result<Json<'a>, JsonFault>,
+    ) -> Result<Json<'a>, JsonFault> {
         if self.depth >= self.limits.depth {
             return Err(self.error(ErrorClass::TooDeep, "JSON nested too deep"));
         }
@@ -127,7 +143,7 @@ impl<'a> Parser<'a, '_> {
         Ok(value)
     }
 
-    fn array(&mut self) -> Result<Json<'a>, ReadError> {
+    fn array(&mut self) -> Result<Json<'a>, JsonFault> {
         let mut items = Vec::new();
         self.blanks();
         if self.eat("]") {
@@ -145,7 +161,7 @@ impl<'a> Parser<'a, '_> {
         }
     }
 
-    fn object(&mut self) -> Result<Json<'a>, ReadError> {
+    fn object(&mut self) -> Result<Json<'a>, JsonFault> {
         let mut members = Vec::new();
         self.blanks();
         if self.eat("}") {
@@ -178,7 +194,7 @@ impl<'a> Parser<'a, '_> {
         Ok(Json::Object(members))
     }
 
-    fn string(&mut self) -> Result<Cow<'a, str>, ReadError> {
+    fn string(&mut self) -> Result<Cow<'a, str>, JsonFault> {
         self.at += 1;
         let mut plain = self.at;
         let mut owned: Option<String> = None;
@@ -204,7 +220,7 @@ impl<'a> Parser<'a, '_> {
         })
     }
 
-    fn escape(&mut self) -> Result<char, ReadError> {
+    fn escape(&mut self) -> Result<char, JsonFault> {
         self.at += 1;
         let escaped = match self.peek() {
             Some(b'"') => '"',
@@ -225,7 +241,7 @@ impl<'a> Parser<'a, '_> {
         Ok(escaped)
     }
 
-    fn unicode_escape(&mut self) -> Result<char, ReadError> {
+    fn unicode_escape(&mut self) -> Result<char, JsonFault> {
         let first = self.four_digits()?;
         let code = match first {
             0xD800..0xDC00 => {
@@ -242,7 +258,7 @@ impl<'a> Parser<'a, '_> {
         char::from_u32(code).ok_or_else(|| self.malformed("a lone surrogate"))
     }
 
-    fn four_digits(&mut self) -> Result<u32, ReadError> {
+    fn four_digits(&mut self) -> Result<u32, JsonFault> {
         let digits = self
             .text
             .get(self.at..self.at + 4)
@@ -253,7 +269,7 @@ impl<'a> Parser<'a, '_> {
         Ok(digits)
     }
 
-    fn number(&mut self) -> Result<Json<'a>, ReadError> {
+    fn number(&mut self) -> Result<Json<'a>, JsonFault> {
         let start = self.at;
         self.eat("-");
         if !self.eat("0") {
@@ -271,7 +287,7 @@ impl<'a> Parser<'a, '_> {
         Ok(Json::Number(&self.text[start..self.at]))
     }
 
-    fn digits(&mut self) -> Result<(), ReadError> {
+    fn digits(&mut self) -> Result<(), JsonFault> {
         let start = self.at;
         while self.peek().is_some_and(|byte| byte.is_ascii_digit()) {
             self.at += 1;
@@ -300,12 +316,16 @@ impl<'a> Parser<'a, '_> {
         found
     }
 
-    fn malformed(&self, what: &str) -> ReadError {
+    fn malformed(&self, what: &'static str) -> JsonFault {
         self.error(ErrorClass::Malformed, what)
     }
 
-    fn error(&self, class: ErrorClass, what: &str) -> ReadError {
-        ReadError::new(class, format!("{what}, at byte {}", self.at))
+    fn error(&self, class: ErrorClass, what: &'static str) -> JsonFault {
+        JsonFault {
+            class,
+            what,
+            at: self.at,
+        }
     }
 }
 

@@ -66,4 +66,7 @@ mod logout;
 pub mod rest;
 pub mod saml;
 
+// The service definitions of an Apereo server.
+pub mod apereo;
+
 pub use logout::{JsonpCallback, LogoutDecision, LogoutMessage, LogoutReceiver, LogoutRequest};

@@ -21,22 +21,8 @@ pub(crate) struct Lint {
 
 /// Judges an expression that compiles. An error says in words what it lets in.
 pub(crate) fn lint(pattern: &str, host: Option<&str>) -> Result<Lint, String> {
-    let mut walk = Walk::new(pattern)?;
-    let host = match host {
-        Some(host) => check_host(host).map_err(|error| error.to_string())?,
-        None => walk.derive_host()?,
-    };
-    walk.check_schemes()?;
-    let mut schemes = Vec::new();
-    let mut http = false;
-    for scheme in ["https", "http"] {
-        if !walk.alive(&format!("{scheme}:"))? {
-            continue;
-        }
-        http |= scheme == "http";
-        walk.check_hosts(scheme, &host)?;
-        schemes.push(scheme);
-    }
+    let (mut walk, host, schemes) = walk_hosts(pattern, host)?;
+    let http = schemes.contains(&"http");
     // Last, because it may fill the cache.
     let mut named = false;
     for scheme in schemes {
@@ -50,6 +36,32 @@ pub(crate) fn lint(pattern: &str, host: Option<&str>) -> Result<Lint, String> {
              is compared without its query"
         ))
     }
+}
+
+/// What an expression lets in beside the host that it is meant for, if anything.
+pub(crate) fn openness(pattern: &str, host: Option<&str>) -> Option<String> {
+    walk_hosts(pattern, host).err()
+}
+
+/// The host, and the schemes that are let in; no scheme but `http` and `https`, and no other host.
+fn walk_hosts(
+    pattern: &str,
+    host: Option<&str>,
+) -> Result<(Walk, String, Vec<&'static str>), String> {
+    let mut walk = Walk::new(pattern)?;
+    let host = match host {
+        Some(host) => check_host(host).map_err(|error| error.to_string())?,
+        None => walk.derive_host()?,
+    };
+    walk.check_schemes()?;
+    let mut schemes = Vec::new();
+    for scheme in ["https", "http"] {
+        if walk.alive(&format!("{scheme}:"))? {
+            walk.check_hosts(scheme, &host)?;
+            schemes.push(scheme);
+        }
+    }
+    Ok((walk, host, schemes))
 }
 
 struct Walk {

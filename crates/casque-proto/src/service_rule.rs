@@ -5,6 +5,7 @@ use std::net::Ipv4Addr;
 
 use regex::{Regex, RegexBuilder};
 
+use crate::apereo::ServicePattern;
 use crate::registry_url::{Parts, RegistryUrl, check_characters, check_host, check_path};
 use crate::service_url::{host_and_port, is_web_scheme, scheme};
 
@@ -22,12 +23,17 @@ use crate::service_url::{host_and_port, is_web_scheme, scheme};
 /// assert!(ServiceRule::regex("https://.*").is_err());
 /// # Ok::<(), Box<dyn std::error::Error>>(())
 /// ```
+#[expect(
+    clippy::struct_excessive_bools,
+    reason = "each is a switch of its own of a definition"
+)]
 #[derive(Debug, Clone)]
 pub struct ServiceRule {
     pattern: Pattern,
     path_prefix: Option<String>,
     allow_http: bool,
     any_port: bool,
+    query: bool,
     enabled: bool,
 }
 
@@ -43,6 +49,7 @@ enum Pattern {
         source: String,
         http: bool,
     },
+    Apereo(ServicePattern),
     Loopback,
 }
 
@@ -124,6 +131,15 @@ impl ServiceRule {
         Self::compile(pattern, Some(host))
     }
 
+    /// What a service definition of Apereo matches, of what passes the gate: the whole text, its query included, in any
+    /// case, plain `http` too. It is taken as wide as it is (R-282).
+    pub fn apereo(pattern: ServicePattern) -> Self {
+        Self {
+            allow_http: true,
+            ..Self::new(Pattern::Apereo(pattern))
+        }
+    }
+
     /// Any address of this machine, any port, `http` or `https`: for demonstrations and development.
     pub fn loopback() -> Self {
         Self {
@@ -176,6 +192,13 @@ impl ServiceRule {
         self
     }
 
+    /// Whether an address may have a query; it may unless this is false.
+    #[must_use]
+    pub fn query(mut self, allowed: bool) -> Self {
+        self.query = allowed;
+        self
+    }
+
     /// A rule that is not enabled matches nothing.
     #[must_use]
     pub fn enabled(mut self, enabled: bool) -> Self {
@@ -193,7 +216,7 @@ impl ServiceRule {
             Pattern::Origin(origin) => ("origin", origin.to_string(), !origin.https),
             Pattern::Url { origin, path } => ("url", format!("{origin}{path}"), !origin.https),
             Pattern::Regex { source, http, .. } => ("regex", source.clone(), *http),
-            Pattern::Loopback => return Ok(self),
+            Pattern::Apereo(_) | Pattern::Loopback => return Ok(self),
         };
         if http && !self.allow_http {
             return Err(ServiceRuleError::new(
@@ -219,6 +242,9 @@ impl ServiceRule {
         if !self.enabled || (!service.is_https() && !self.allow_http) {
             return false;
         }
+        if !self.query && service.as_str().contains('?') {
+            return false;
+        }
         // Behind a rule about paths, `%2f` and `%5c` would be read in two ways.
         if self.has_path_constraint() && service.has_encoded_slash() {
             return false;
@@ -234,6 +260,7 @@ impl ServiceRule {
                 let url = service.canonical();
                 whole.is_match(url.split_once('?').map_or(url, |(before, _)| before))
             }
+            Pattern::Apereo(pattern) => pattern.matches(service.as_str()),
             Pattern::Loopback => service.is_loopback() && self.path_matches(service),
         }
     }
@@ -244,6 +271,7 @@ impl ServiceRule {
             path_prefix: None,
             allow_http: false,
             any_port: false,
+            query: true,
             enabled: true,
         }
     }
@@ -288,7 +316,10 @@ impl ServiceRule {
 
     fn has_path_constraint(&self) -> bool {
         self.path_prefix.is_some()
-            || matches!(self.pattern, Pattern::Url { .. } | Pattern::Regex { .. })
+            || matches!(
+                self.pattern,
+                Pattern::Url { .. } | Pattern::Regex { .. } | Pattern::Apereo(_)
+            )
     }
 
     fn origin_matches(&self, origin: &Origin, service: &RegistryUrl) -> bool {
@@ -352,6 +383,20 @@ impl Origin {
             host,
             port: parts.explicit_port(),
         })
+    }
+}
+
+/// The rule in a few words, as an operator wrote it.
+impl fmt::Display for ServiceRule {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let prefix = self.path_prefix.as_deref().unwrap_or_default();
+        match &self.pattern {
+            Pattern::Origin(origin) => write!(f, "{origin}{prefix}"),
+            Pattern::Url { origin, path } => write!(f, "{origin}{path}"),
+            Pattern::Regex { source, .. } => f.write_str(source),
+            Pattern::Apereo(pattern) => f.write_str(pattern.as_str()),
+            Pattern::Loopback => write!(f, "this machine{prefix}"),
+        }
     }
 }
 

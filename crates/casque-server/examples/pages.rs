@@ -84,7 +84,7 @@ fn main() -> std::io::Result<()> {
             Page::Consent {
                 user: "alice",
                 service: catalogue,
-                attributes: vec![("mail", &mail), ("memberOf", &member_of)],
+                attributes: vec![("mail", (&mail).into()), ("memberOf", (&member_of).into())],
                 form: form(),
             },
         ),

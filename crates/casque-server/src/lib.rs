@@ -27,8 +27,8 @@ mod validate;
 
 pub use self::http::Peer;
 pub use config::{
-    Config, ConfigError, ConfigErrors, LimitsConfig, LoginConfig, PasswordConfig, RestConfig,
-    SsoConfig, TicketConfig, TlsConfig, configuration_reference,
+    ApereoConfig, Config, ConfigError, ConfigErrors, LimitsConfig, LoginConfig, PasswordConfig,
+    RestConfig, SsoConfig, TicketConfig, TlsConfig, configuration_reference,
 };
 pub use outbound::{Network, NetworkFuture, OutboundError, SystemNetwork};
 pub use pages::{
@@ -39,6 +39,9 @@ pub use password::{
     PasswordCheckerOptions, PasswordTooLong, hash_password, inspect_hash,
 };
 pub use people::{People, PeopleFile, Person, check_username};
-pub use registry::{AccessRule, LogoutType, ProxyPolicy, Release, ResponseType, Service, Services};
+pub use registry::{
+    AccessRule, ApereoFile, LogoutType, ProxyPolicy, Release, ReleaseRule, ResponseType, Service,
+    Services, UserName, apereo_service_id, read_apereo_files,
+};
 pub use serve::{Tls, TlsError};
 pub use server::{Parts, Server};

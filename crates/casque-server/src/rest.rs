@@ -197,9 +197,10 @@ async fn authenticate(state: &State, request: Request) -> Outcome {
         Some(service) => service
             .release(&person)
             .flat_map(|(name, values)| {
+                let values = values.into_owned();
                 values
-                    .iter()
-                    .map(move |value| (name.to_owned(), value.clone()))
+                    .into_iter()
+                    .map(move |value| (name.to_owned(), value))
             })
             .collect(),
         // Whoever holds the password may see what its owner sees on the page after a login.
@@ -213,7 +214,9 @@ async fn authenticate(state: &State, request: Request) -> Outcome {
             })
             .collect(),
     };
-    Ok(UserAuthenticated::new(&person.id, attributes).to_response())
+    let user = service.and_then(|service| service.user_name(&person));
+    let user = user.as_deref().unwrap_or(&person.id);
+    Ok(UserAuthenticated::new(user, attributes).to_response())
 }
 
 async fn read(state: &State, request: Request) -> Result<(Parts, Parameters), Refused> {
@@ -262,7 +265,7 @@ async fn live(state: &State, tgt: &str) -> Result<(Session, Arc<Person>), Refuse
 
 /// Whether a service lets a person in, and may be told about them: nobody can be asked here.
 async fn admit(state: &State, service: &Service, person: &Person) -> Result<(), Refused> {
-    if service.access.admits(person) && state.consents.cover(service, person).await? {
+    if service.admits(person) && state.consents.cover(service, person).await? {
         return Ok(());
     }
     tracing::warn!(user = %person.id, service = %service.id, "ticket by REST refused: no access or no consent");

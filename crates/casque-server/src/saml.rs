@@ -96,10 +96,11 @@ fn tell(accepted: &Accepted<'_>, protected: bool) -> SamlResponse {
         grant,
         service,
         person,
+        user,
         ..
     } = accepted;
     tracing::info!(user = %person.id, service = %service.id, endpoint_name = "samlValidate", "ticket accepted");
-    let mut assertion = SamlAssertion::new(&person.id)
+    let mut assertion = SamlAssertion::new(&**user)
         .with_authenticated_at(grant.login.authenticated())
         .with_method(SamlAssertion::PASSWORD);
     if protected {

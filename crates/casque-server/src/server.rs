@@ -92,6 +92,7 @@ impl Server {
             passwords,
             hasher,
         } = parts;
+        let services = Arc::new(Arc::unwrap_or_clone(services).with_clock(clock.clone()));
         let base = parsed(&config.base_url);
         let prefix = base.path().trim_end_matches('/').to_owned();
         let limits = Limits {

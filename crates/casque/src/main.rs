@@ -9,6 +9,7 @@ mod login;
 mod password;
 mod say;
 mod serve;
+mod service;
 mod signals;
 mod user;
 
@@ -33,6 +34,7 @@ enum Command {
     Demo(demo::Arguments),
     Serve(serve::Arguments),
     User(user::Arguments),
+    Service(service::Arguments),
     Login(Box<login::Arguments>),
     Inspect(Box<inspect::Arguments>),
     Doctor(Box<doctor::Arguments>),
@@ -49,6 +51,7 @@ fn main() -> ExitCode {
         Command::Demo(arguments) => demo::run(&arguments),
         Command::Serve(arguments) => serve::run(&arguments),
         Command::User(arguments) => user::run(arguments),
+        Command::Service(arguments) => service::run(arguments),
         Command::ConfigReference => {
             say::line(casque_server::configuration_reference().trim_end());
             ExitCode::SUCCESS

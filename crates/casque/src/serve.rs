@@ -86,7 +86,10 @@ impl Loaded {
         let store_is_good = store_files(&config).map_err(&mut note).is_ok();
         let people = there.0.then(|| PeopleFile::open(&config.people));
         let people = people.and_then(|read| read.map_err(|wrong| note(wrong.to_string())).ok());
-        let services = there.1.then(|| Services::load(&config.services));
+        let ignored: Vec<&str> = config.apereo.ignore.iter().map(String::as_str).collect();
+        let services = there
+            .1
+            .then(|| Services::load_ignoring(&config.services, &ignored));
         let services = services.and_then(|read| read.map_err(|wrong| note(wrong.to_string())).ok());
         let tls = match &config.tls {
             None => Some(None),
@@ -193,6 +196,9 @@ fn check(loaded: &Loaded) -> ExitCode {
     {
         return say::error(failure.words, failure.status);
     }
+    for notice in loaded.services.notices() {
+        say::line(format_args!("note: {}", say::plain(&notice)));
+    }
     for warning in loaded.warnings() {
         say::warning(warning);
     }
@@ -246,6 +252,7 @@ async fn serve(loaded: Loaded) -> Result<(), Failure> {
         Err(error) => return Err(store_failed(error)),
     }
     let (people_count, service_count) = (people.len(), services.len());
+    let notices = services.notices();
     let parts = Parts {
         people,
         services,
@@ -263,6 +270,9 @@ async fn serve(loaded: Loaded) -> Result<(), Failure> {
         .map_err(|error| Failure::failed("the socket", &error))?;
     announce(&config, address, people_count, service_count);
     // In the log and not beside it: whoever reads the log as JSON reads these, too.
+    for notice in notices {
+        tracing::info!("{notice}");
+    }
     for warning in warnings {
         tracing::warn!("{warning}");
     }

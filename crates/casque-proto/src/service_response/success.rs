@@ -35,7 +35,7 @@ use crate::xml::Writer;
 pub struct SuccessAnswer<'a> {
     pub(super) user: &'a str,
     standard: [Option<Cow<'static, str>>; 3],
-    attributes: Vec<(&'a str, &'a [String])>,
+    attributes: Vec<(&'a str, Cow<'a, [String]>)>,
     pub(super) proxy_granting_ticket_iou: Option<&'a ProxyGrantingTicketIou>,
     pub(super) proxies: &'a [String],
 }
@@ -55,7 +55,11 @@ impl<'a> SuccessAnswer<'a> {
     /// What an assertion holds, in its order.
     pub(super) fn of(assertion: &'a Assertion) -> Self {
         Self {
-            attributes: assertion.attributes().iter().collect(),
+            attributes: assertion
+                .attributes()
+                .iter()
+                .map(|(name, values)| (name, values.into()))
+                .collect(),
             proxy_granting_ticket_iou: assertion.proxy_granting_ticket_iou(),
             proxies: assertion.proxies(),
             ..Self::new(assertion.user())
@@ -81,11 +85,13 @@ impl<'a> SuccessAnswer<'a> {
     }
 
     /// Adds attributes, each name once, with their values in order.
-    pub fn attributes(
+    pub fn attributes<V: Into<Cow<'a, [String]>>>(
         mut self,
-        attributes: impl IntoIterator<Item = (&'a str, &'a [String])>,
+        attributes: impl IntoIterator<Item = (&'a str, V)>,
     ) -> Self {
-        self.attributes.extend(attributes);
+        let attributes = attributes.into_iter();
+        self.attributes
+            .extend(attributes.map(|(name, values)| (name, values.into())));
         self
     }
 

@@ -77,6 +77,12 @@ impl ConfigError {
         self
     }
 
+    /// The same fault in other words.
+    pub(crate) fn saying(mut self, problem: impl Into<String>) -> Self {
+        self.problem = problem.into();
+        self
+    }
+
     /// The same fault with its subject before its words.
     pub(crate) fn about(mut self, subject: &str) -> Self {
         self.problem = format!("{subject}: {}", self.problem);

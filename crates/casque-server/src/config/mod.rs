@@ -21,6 +21,7 @@ use std::thread;
 use std::time::Duration;
 
 use casque_proto::CasBase;
+use casque_proto::apereo::IGNORABLE;
 use casque_store::StoreUrl;
 use ipnet::IpNet;
 
@@ -75,6 +76,8 @@ pub struct Config {
     pub sso: SsoConfig,
     /// The REST protocol.
     pub rest: RestConfig,
+    /// What is left aside of service definitions of Apereo.
+    pub apereo: ApereoConfig,
     /// What one client may take.
     pub limits: LimitsConfig,
     pointers: Pointers,
@@ -156,6 +159,13 @@ pub struct RestConfig {
     pub enabled: bool,
     /// From where they may; from everywhere, where nothing is said.
     pub clients: Option<Vec<IpNet>>,
+}
+
+/// `[apereo]`
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ApereoConfig {
+    /// Members that restrict access, and are left aside at the operator's word.
+    pub ignore: Vec<String>,
 }
 
 /// `[limits]`
@@ -329,6 +339,9 @@ impl Config {
                 enabled: sheet.flag("rest.enabled")?,
                 clients: sheet.networks("rest.clients"),
             },
+            apereo: ApereoConfig {
+                ignore: ignored(sheet, faults)?,
+            },
             limits: LimitsConfig {
                 connections: sheet.count("limits.connections")? as usize,
                 header_bytes: sheet.count("limits.header_bytes")? as usize,
@@ -340,6 +353,22 @@ impl Config {
             misspelt: sheet.misspelt().to_vec(),
         })
     }
+}
+
+/// Names of members that may be left aside, each known.
+fn ignored(sheet: &Sheet, faults: &mut Faults) -> Option<Vec<String>> {
+    let names = sheet.texts("apereo.ignore")?;
+    for name in &names {
+        if !IGNORABLE.contains(&name.as_str()) {
+            let problem = format!(
+                "`apereo.ignore` has {}, which cannot be left aside",
+                quote(name)
+            );
+            let fix = format!("known here: {}", IGNORABLE.join(", "));
+            faults.push(sheet.fault("apereo.ignore", problem).fix(fix));
+        }
+    }
+    Some(names)
 }
 
 /// The store's URL with paths that no longer depend on where the server was started.

@@ -256,6 +256,16 @@ pub(crate) const KEYS: &[Key] = &[
                   its own address is the only one that counts.",
     },
     Key {
+        name: "apereo.ignore",
+        kind: Kind::Texts,
+        default: Default::Is("[]"),
+        example: "[\"multifactorPolicy\"]",
+        meaning: "Members of Apereo's service definitions that restrict access in a way that casque does not have, and \
+                  that are left aside all the same: `authenticationPolicy`, `multifactorPolicy`, \
+                  `singleSignOnParticipationPolicy`, `webflowInterruptPolicy` and the policies of ticket lifetimes. \
+                  Without it a definition that has one ends the start.",
+    },
+    Key {
         name: "limits.connections",
         kind: Kind::Count {
             least: 16,

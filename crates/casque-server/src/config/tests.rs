@@ -121,6 +121,13 @@ fn bad_configurations_and_what_is_said() {
              fix: add, for example: base_url = \"https://cas.example.edu/cas\"",
         ),
         (
+            "base_url = \"https://cas.example.edu/cas\"\n[apereo]\nignore = [\"multifactorPolicy\", \"accessStrategy\"]\n",
+            "casque.toml:3: `apereo.ignore` has \"accessStrategy\", which cannot be left aside\n  \
+             fix: known here: authenticationPolicy, multifactorPolicy, proxyGrantingTicketExpirationPolicy, \
+             proxyTicketExpirationPolicy, serviceTicketExpirationPolicy, singleSignOnParticipationPolicy, \
+             ticketGrantingTicketExpirationPolicy, webflowInterruptPolicy",
+        ),
+        (
             "base_url = \"https://cas.example.edu/cas\"\nlisen = \"127.0.0.1:8443\"\n",
             "casque.toml:2: unknown key `lisen`\n  fix: did you mean `listen`?",
         ),
@@ -260,7 +267,7 @@ fn bad_configurations_and_what_is_said() {
             "base_url = \"https://cas.example.edu/cas\"\n\"a\\nb\" = 1\n",
             "casque.toml:2: unknown key `a\\u{a}b`\n  \
              fix: known here: base_url, listen, organisation, store, secret_key, people, services, trusted_roots, \
-             trusted_proxies, tls, login, passwords, tickets, sso, rest, limits",
+             trusted_proxies, tls, login, passwords, tickets, sso, rest, apereo, limits",
         ),
         (
             // Everything is told at once, by line.

@@ -65,7 +65,7 @@ impl Entry<'_> {
     /// What holds for this person at this service.
     pub(super) async fn visitor(&self) -> Result<Visitor, Failure> {
         Ok(Visitor {
-            admitted: self.service.access.admits(self.person),
+            admitted: self.service.admits(self.person),
             agreed: self.state.consents.cover(self.service, self.person).await?,
             warn: self.session.choices.warn && !self.fresh,
         })

@@ -1,5 +1,7 @@
 //! What a page shows.
 
+use std::borrow::Cow;
+
 use minijinja::value::Serde;
 use minijinja::{Value, context};
 use serde::Serialize;
@@ -39,7 +41,7 @@ pub enum Page<'a> {
         /// Who asks.
         service: ServiceLabel<'a>,
         /// Everything else that it will be told.
-        attributes: Vec<(&'a str, &'a [String])>,
+        attributes: Vec<(&'a str, Cow<'a, [String]>)>,
         /// The form behind "Agree" and "Refuse", with its one-time token.
         form: Continue<'a>,
     },

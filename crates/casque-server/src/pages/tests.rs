@@ -83,7 +83,7 @@ fn every_page(text: &str) -> Vec<(String, Page<'_>)> {
         Page::Consent {
             user: text,
             service: label(text),
-            attributes: vec![(text, values)],
+            attributes: vec![(text, values.into())],
             form: onward(text),
         },
     );

@@ -177,7 +177,7 @@ fn judge<'a>(
             "The target service asks for the password itself.",
         );
     }
-    if !person.is_some_and(|person| service.access.admits(person)) {
+    if !person.is_some_and(|person| service.admits(person)) {
         return refuse(
             Code::UnauthorizedService,
             "This person may not use the target service.",

@@ -24,6 +24,7 @@ const MAX_PATTERN: usize = 1 << 20;
 pub struct AccessRule {
     requirements: Vec<Requirement>,
     any: bool,
+    rejections: Vec<Requirement>,
 }
 
 #[derive(Debug, Clone)]
@@ -49,8 +50,7 @@ impl AccessRule {
     /// The same, requiring that the attribute has this value, or another one that is named for it.
     #[must_use]
     pub fn value(mut self, attribute: impl Into<String>, value: impl Into<String>) -> Self {
-        self.wanted(attribute.into())
-            .push(Wanted::Equal(value.into()));
+        Self::wanted(&mut self.requirements, attribute.into()).push(Wanted::Equal(value.into()));
         self
     }
 
@@ -64,12 +64,29 @@ impl AccessRule {
         attribute: impl Into<String>,
         pattern: &str,
     ) -> Result<Self, regex::Error> {
-        // On its own first: `a)|(b` is one only inside the brackets.
-        Regex::new(pattern)?;
-        let whole = RegexBuilder::new(&format!(r"\A(?:{pattern})\z"))
-            .size_limit(MAX_PATTERN)
-            .build()?;
-        self.wanted(attribute.into()).push(Wanted::Whole(whole));
+        let whole = whole(pattern)?;
+        Self::wanted(&mut self.requirements, attribute.into()).push(Wanted::Whole(whole));
+        Ok(self)
+    }
+
+    /// The same, refusing those whose attribute has this value.
+    #[must_use]
+    pub fn reject_value(mut self, attribute: impl Into<String>, value: impl Into<String>) -> Self {
+        Self::wanted(&mut self.rejections, attribute.into()).push(Wanted::Equal(value.into()));
+        self
+    }
+
+    /// The same, refusing those whose attribute has a value that this expression matches as a whole.
+    ///
+    /// # Errors
+    /// Where the expression is none, or too large.
+    pub fn reject_pattern(
+        mut self,
+        attribute: impl Into<String>,
+        pattern: &str,
+    ) -> Result<Self, regex::Error> {
+        let whole = whole(pattern)?;
+        Self::wanted(&mut self.rejections, attribute.into()).push(Wanted::Whole(whole));
         Ok(self)
     }
 
@@ -77,27 +94,34 @@ impl AccessRule {
     pub fn admits(&self, person: &Person) -> bool {
         let mut requirements = self.requirements.iter();
         let is_met = |requirement: &Requirement| requirement.is_met_by(person);
-        if self.any {
+        let admitted = if self.any {
             self.requirements.is_empty() || requirements.any(is_met)
         } else {
             requirements.all(is_met)
-        }
+        };
+        admitted && !self.rejections.iter().any(is_met)
     }
 
-    fn wanted(&mut self, attribute: String) -> &mut Vec<Wanted> {
-        let known = self
-            .requirements
-            .iter()
-            .position(|requirement| requirement.attribute == attribute);
+    fn wanted(rules: &mut Vec<Requirement>, attribute: String) -> &mut Vec<Wanted> {
+        let known = rules.iter().position(|rule| rule.attribute == attribute);
         let at = known.unwrap_or_else(|| {
-            self.requirements.push(Requirement {
+            rules.push(Requirement {
                 attribute,
                 values: Vec::new(),
             });
-            self.requirements.len() - 1
+            rules.len() - 1
         });
-        &mut self.requirements[at].values
+        &mut rules[at].values
     }
+}
+
+/// An expression that matches whole values.
+pub(super) fn whole(pattern: &str) -> Result<Regex, regex::Error> {
+    // On its own first: `a)|(b` is one only inside the brackets.
+    Regex::new(pattern)?;
+    RegexBuilder::new(&format!(r"\A(?:{pattern})\z"))
+        .size_limit(MAX_PATTERN)
+        .build()
 }
 
 impl Requirement {
@@ -179,6 +203,34 @@ mod tests {
                 AccessRule::default().value("memberOf", "Staff"),
                 &teacher,
                 false,
+            ),
+            (
+                "a rejected value",
+                staff().reject_value("memberOf", "teacher"),
+                &teacher,
+                false,
+            ),
+            (
+                "a rejected value alone",
+                AccessRule::default().reject_value("memberOf", "left"),
+                &teacher,
+                true,
+            ),
+            (
+                "a rejected pattern, whole",
+                AccessRule::default()
+                    .reject_pattern("memberOf", "teach.*")
+                    .expect("an expression"),
+                &teacher,
+                false,
+            ),
+            (
+                "a rejected pattern, part",
+                AccessRule::default()
+                    .reject_pattern("memberOf", "teach")
+                    .expect("an expression"),
+                &teacher,
+                true,
             ),
             ("one of all", both(), &teacher, false),
             ("all of all", both(), &lawyer, true),

@@ -3,202 +3,25 @@
 use std::collections::HashMap;
 use std::fs;
 use std::path::{Path, PathBuf};
+use std::time::SystemTime;
 
+use casque_proto::apereo::UsernameCase;
 use casque_proto::{ServiceRule, ServiceRuleError};
 
-use super::{AccessRule, LogoutType, ProxyPolicy, Release, ResponseType, Service};
-use crate::config::{
-    ConfigError, ConfigErrors, Default, Faults, Key, Kind, Names, Sheet, quote, read_text,
+use super::apereo;
+use super::keys::KEYS;
+use super::{
+    AccessRule, LogoutType, Note, ProxyPolicy, Release, ReleaseRule, ResponseType, Service,
+    UserName,
 };
+use crate::config::{ConfigError, ConfigErrors, Faults, Names, Sheet, quote, read_text};
 
-pub(crate) const REFERENCE_INTRODUCTION: &str = "## A service\n\n\
-    One file of its own for each service in the folder `services`, ending in `.toml`. It has an `id` and exactly one \
-    of `origin`, `url` and `regex`. A service that no file lets in is refused; with no files everybody is. Where \
-    several let an address in, the narrowest counts: an exact URL, then an origin with the longest `path_prefix`, then \
-    an origin, then an origin with `*.`, then a regex; among equals the first by file name.\n\n\
-    ```toml\nid = \"app\"\nname = \"Course catalogue\"\norigin = \"https://app.example.org\"\n\
-    attributes = [\"mail\", \"memberOf\"]\n```\n\n";
-
-/// The keys of a service.
-pub(crate) const KEYS: &[Key] = &[
-    Key {
-        name: "id",
-        kind: Kind::Text,
-        default: Default::Required,
-        example: "\"app\"",
-        meaning: "What names the service in logs: letters, digits, `-`, `_` and `.`, once in the folder.",
-    },
-    Key {
-        name: "name",
-        kind: Kind::Text,
-        default: Default::Nothing("the pages show the `id`"),
-        example: "\"Course catalogue\"",
-        meaning: "What people know it as; shown on the login page.",
-    },
-    Key {
-        name: "description",
-        kind: Kind::Text,
-        default: Default::Nothing("the pages show no more than name and host"),
-        example: "\"Find and book your courses.\"",
-        meaning: "A sentence about it; shown on the login page.",
-    },
-    Key {
-        name: "origin",
-        kind: Kind::Text,
-        default: Default::Nothing("`url` or `regex` says which addresses it has"),
-        example: "\"https://app.example.org\"",
-        meaning: "Scheme, host and port of its addresses. `https://*.example.org` lets in any one label in place of \
-                  the star.",
-    },
-    Key {
-        name: "path_prefix",
-        kind: Kind::Text,
-        default: Default::Nothing("every path of the origin"),
-        example: "\"/w/\"",
-        meaning: "With `origin`: the path that its addresses begin with. `/w` lets in `/w` and `/w/page`, never \
-                  `/wiki`.",
-    },
-    Key {
-        name: "url",
-        kind: Kind::Text,
-        default: Default::Nothing("`origin` or `regex` says which addresses it has"),
-        example: "\"https://app.example.org/cas/callback\"",
-        meaning: "Its one address; a query may follow.",
-    },
-    Key {
-        name: "regex",
-        kind: Kind::Text,
-        default: Default::Nothing("`origin` or `url` says which addresses it has"),
-        example: "'https://app[0-9]\\.example\\.org/cas/[a-z]+'",
-        meaning: "The second choice: a regular expression that matches the whole address up to its query. It is \
-                  refused if it lets in any other host.",
-    },
-    Key {
-        name: "allow_http",
-        kind: Kind::Flag,
-        default: Default::Is("false"),
-        example: "true",
-        meaning: "Lets in plain http, too. For development.",
-    },
-    Key {
-        name: "any_port",
-        kind: Kind::Flag,
-        default: Default::Is("false"),
-        example: "true",
-        meaning: "With `origin` or `url`: lets in every port. For development.",
-    },
-    Key {
-        name: "enabled",
-        kind: Kind::Flag,
-        default: Default::Is("true"),
-        example: "false",
-        meaning: "`false` keeps the file and refuses the service.",
-    },
-    Key {
-        name: "attributes",
-        kind: Kind::NamesOrAll,
-        default: Default::Is("[]"),
-        example: "[\"mail\", \"memberOf\"]",
-        meaning: "What the service is told about a person besides the name. `\"all\"` is everything, also what is \
-                  added later.",
-    },
-    Key {
-        name: "sso",
-        kind: Kind::Flag,
-        default: Default::Is("true"),
-        example: "false",
-        meaning: "`false` asks for the password at every login to this service.",
-    },
-    Key {
-        name: "consent",
-        kind: Kind::Flag,
-        default: Default::Is("false"),
-        example: "true",
-        meaning: "`true` asks people before the service is told about them: once, until it is told more than they \
-                  agreed to, they take it back, or a year has passed.",
-    },
-    Key {
-        name: "require",
-        kind: Kind::Lists,
-        default: Default::Nothing("everybody may use it"),
-        example: "{ memberOf = [\"staff\", \"admin\"] }",
-        meaning: "Who may use the service: those who have, for every attribute named, one of its values. Others are \
-                  shown a page that says so.",
-    },
-    Key {
-        name: "require_regex",
-        kind: Kind::Lists,
-        default: Default::Nothing("`require` alone counts"),
-        example: "{ memberOf = ['admin-[a-z]+'] }",
-        meaning: "The same with regular expressions, each of which matches a whole value. An attribute may be named in \
-                  both; either will do.",
-    },
-    Key {
-        name: "require_any",
-        kind: Kind::Flag,
-        default: Default::Is("false"),
-        example: "true",
-        meaning: "`true` admits those who satisfy one of the attributes required instead of all.",
-    },
-    Key {
-        name: "refused_url",
-        kind: Kind::Text,
-        default: Default::Nothing("a page of this server"),
-        example: "\"https://app.example.org/no-access\"",
-        meaning: "Where those are sent who may not use the service.",
-    },
-    Key {
-        name: "response_type",
-        kind: Kind::Word(&["redirect", "post", "header"]),
-        default: Default::Is("\"redirect\""),
-        example: "\"post\"",
-        meaning: "How tickets reach the service, unless its request says so with `method`: in the address, in a form \
-                  that the browser posts, or in the headers `service` and `ticket` of an answer to a program.",
-    },
-    Key {
-        name: "logout_type",
-        kind: Kind::Word(LogoutType::NAMES),
-        default: Default::Is("\"back_channel\""),
-        example: "\"front_channel\"",
-        meaning: "How the service is told when a person signs out: by a message from this server, by the person's \
-                  browser from the page that says so (for a service that this server cannot reach; where no such page \
-                  is shown, by a message after all), or not at all.",
-    },
-    Key {
-        name: "logout_url",
-        kind: Kind::Text,
-        default: Default::Nothing("the address that the person signed in to"),
-        example: "\"https://app.example.org/cas/logout\"",
-        meaning: "Where the service is told so.",
-    },
-    Key {
-        name: "proxy.callbacks",
-        kind: Kind::Texts,
-        default: Default::Is("[]"),
-        example: "[\"https://app.example.org/cas/pgt\"]",
-        meaning: "Lets the service act as a proxy: ask other services in a person's name. These are the callbacks \
-                  (`pgtUrl`) that may receive its proxy-granting tickets, https only: one address, whatever its query; \
-                  a path that ends in `/`, and everything below; or an origin, and everything there.",
-    },
-    Key {
-        name: "proxy.private",
-        kind: Kind::Flag,
-        default: Default::Is("false"),
-        example: "true",
-        meaning: "Hosts of those callbacks may be in a private network (10.0.0.0/8, 172.16.0.0/12, 192.168.0.0/16, \
-                  100.64.0.0/10, fc00::/7). Loopback, link-local and metadata addresses are never called.",
-    },
-    Key {
-        name: "proxy.loopback",
-        kind: Kind::Flag,
-        default: Default::Is("false"),
-        example: "true",
-        meaning: "Any callback on this machine will do (localhost, 127.0.0.1, [::1]), by http too. For development.",
-    },
-];
-
-/// Reads all services, by file name.
-pub(super) fn read(folder: &Path) -> Result<Vec<Service>, ConfigErrors> {
+/// Reads all services: those of casque's own files by file name, then those of Apereo's in the order of R-283.
+/// `ignored` is what the operator has left aside of the latter.
+pub(super) fn read(
+    folder: &Path,
+    ignored: &[&str],
+) -> Result<(Vec<Service>, Vec<Note>), ConfigErrors> {
     let mut faults = Faults::default();
     let mut services = Vec::new();
     let mut ids: HashMap<String, PathBuf> = HashMap::new();
@@ -215,27 +38,45 @@ pub(super) fn read(folder: &Path) -> Result<Vec<Service>, ConfigErrors> {
             continue;
         };
         if let Some(other) = ids.get(&service.id) {
-            faults.push(
-                sheet
-                    .fault(
-                        "id",
-                        format!(
-                            "the id {} is taken by {}",
-                            quote(&service.id),
-                            other.display()
-                        ),
-                    )
-                    .fix("give each service an id of its own"),
-            );
+            faults.push(taken(sheet.fault("id", ""), &service.id, other));
             continue;
         }
         ids.insert(service.id.clone(), file);
         services.push(service);
     }
-    faults.or(Some(services))
+    let apereo = apereo::read(folder, ignored, &mut faults)?;
+    for (file, service) in apereo.services {
+        if let Some(other) = ids.get(&service.id) {
+            faults.push(taken(ConfigError::new(&file, None, ""), &service.id, other));
+            continue;
+        }
+        services.push(service);
+    }
+    faults.or(Some((services, apereo.notes)))
+}
+
+fn taken(fault: ConfigError, id: &str, other: &Path) -> ConfigError {
+    fault
+        .saying(format!(
+            "the id {} is taken by {}",
+            quote(id),
+            other.display()
+        ))
+        .fix("give each service an id of its own")
 }
 
 fn files(folder: &Path) -> Result<Vec<PathBuf>, ConfigError> {
+    let mut files = Vec::new();
+    for path in entries(folder)? {
+        if is_named(&path, "toml") {
+            files.push(path);
+        }
+    }
+    Ok(files)
+}
+
+/// What is in a folder, by name, but what is hidden.
+pub(super) fn entries(folder: &Path) -> Result<Vec<PathBuf>, ConfigError> {
     let fault = |error: std::io::Error| {
         ConfigError::new(
             folder,
@@ -244,22 +85,20 @@ fn files(folder: &Path) -> Result<Vec<PathBuf>, ConfigError> {
         )
         .fix("make the folder, or name another one as `services` in the configuration")
     };
-    let mut files = Vec::new();
+    let mut entries = Vec::new();
     for entry in fs::read_dir(folder).map_err(fault)? {
         let path = entry.map_err(fault)?.path();
-        let hidden = path
-            .file_name()
-            .is_some_and(|name| name.as_encoded_bytes().starts_with(b"."));
-        if !hidden
-            && path
-                .extension()
-                .is_some_and(|extension| extension == "toml")
-        {
-            files.push(path);
+        let name = path.file_name().unwrap_or_default();
+        if !name.as_encoded_bytes().starts_with(b".") {
+            entries.push(path);
         }
     }
-    files.sort();
-    Ok(files)
+    entries.sort();
+    Ok(entries)
+}
+
+pub(super) fn is_named(path: &Path, extension: &str) -> bool {
+    path.extension().is_some_and(|found| found == extension)
 }
 
 fn service(sheet: &Sheet, faults: &mut Faults) -> Option<Service> {
@@ -290,6 +129,7 @@ fn service(sheet: &Sheet, faults: &mut Faults) -> Option<Service> {
             address(sheet, name, &url, faults);
         }
     }
+    let expires = expires(sheet, faults);
     let access = access(sheet, faults);
     let proxy = proxy(sheet, faults);
     if faults.count() > before {
@@ -301,9 +141,16 @@ fn service(sheet: &Sheet, faults: &mut Faults) -> Option<Service> {
     service.name = sheet.text("name");
     service.description = sheet.text("description");
     service.enabled = sheet.flag("enabled")?;
-    service.attributes = match sheet.names("attributes")? {
-        Names::Listed(names) => Release::Named(names),
-        Names::All => Release::All,
+    service.order = i64::from(sheet.count("order")?);
+    service.expires = expires;
+    service.attributes = release(sheet)?;
+    service.username = UserName {
+        attribute: sheet.text("user_attribute"),
+        case: match sheet.text("user_case")?.as_str() {
+            "upper" => UsernameCase::Upper,
+            "lower" => UsernameCase::Lower,
+            _ => UsernameCase::Kept,
+        },
     };
     service.sso = sheet.flag("sso")?;
     service.consent = sheet.flag("consent")?;
@@ -362,6 +209,7 @@ fn rule(sheet: &Sheet, faults: &mut Faults) -> Option<(ServiceRule, (u8, usize))
     .and_then(|rule| {
         rule.allow_http(sheet.flag("allow_http").unwrap_or(false))
             .any_port(sheet.flag("any_port").unwrap_or(false))
+            .query(sheet.flag("query").unwrap_or(true))
             .checked()
     });
     match built {
@@ -400,9 +248,10 @@ fn rule_fault(sheet: &Sheet, error: &ServiceRuleError) -> ConfigError {
 
 fn proxy(sheet: &Sheet, faults: &mut Faults) -> Option<ProxyPolicy> {
     let mut policy = ProxyPolicy::default();
+    let query = sheet.flag("proxy.query")?;
     for text in sheet.texts("proxy.callbacks")? {
         match callback(&text) {
-            Ok(rule) => policy.callbacks.push(rule),
+            Ok(rule) => policy.callbacks.push(rule.query(query)),
             Err(error) => faults.push(
                 sheet
                     .fault(
@@ -443,25 +292,71 @@ fn callback(text: &str) -> Result<ServiceRule, ServiceRuleError> {
     rule.and_then(ServiceRule::checked)
 }
 
+/// What the service is told.
+fn release(sheet: &Sheet) -> Option<Release> {
+    let told = sheet.names("attributes")?;
+    let renamed = pairs(sheet, "rename");
+    Some(match told {
+        Names::Listed(names) if renamed.is_empty() => Release::Named(names),
+        Names::All if renamed.is_empty() => Release::All,
+        told => {
+            let mut rules = match told {
+                Names::All => vec![ReleaseRule::all()],
+                Names::Listed(names) => names.into_iter().map(ReleaseRule::named).collect(),
+            };
+            for (attribute, name) in renamed {
+                rules.push(ReleaseRule::renamed(attribute, name));
+            }
+            Release::Rules(rules)
+        }
+    })
+}
+
+/// From when on it is refused.
+fn expires(sheet: &Sheet, faults: &mut Faults) -> Option<SystemTime> {
+    let text = sheet.text("expires")?;
+    let moment = text.parse::<jiff::Timestamp>().ok();
+    if moment.is_none() {
+        let problem = format!(
+            "`expires` is {}, but must be a moment with its zone",
+            quote(&text)
+        );
+        let fix = "for example: expires = \"2027-12-31T00:00:00Z\"";
+        faults.push(sheet.fault("expires", problem).fix(fix));
+    }
+    moment.map(Into::into)
+}
+
 /// Whom the service admits.
 fn access(sheet: &Sheet, faults: &mut Faults) -> Option<AccessRule> {
     let mut rule = AccessRule::default().any(sheet.flag("require_any")?);
     for (attribute, value) in pairs(sheet, "require") {
         rule = rule.value(attribute, value);
     }
-    for (attribute, pattern) in pairs(sheet, "require_regex") {
-        if let Ok(with) = rule.clone().pattern(attribute, &pattern) {
+    for (attribute, value) in pairs(sheet, "reject") {
+        rule = rule.reject_value(attribute, value);
+    }
+    for (key, fix) in [
+        (
+            "require_regex",
+            "for example: require_regex = { memberOf = ['admin-[a-z]+'] }",
+        ),
+        (
+            "reject_regex",
+            "for example: reject_regex = { status = ['left-.*'] }",
+        ),
+    ] {
+        for (attribute, pattern) in pairs(sheet, key) {
+            let added = match key {
+                "require_regex" => rule.clone().pattern(attribute, &pattern),
+                _ => rule.clone().reject_pattern(attribute, &pattern),
+            };
+            let Ok(with) = added else {
+                let problem = format!("{} is no regular expression", quote(&pattern));
+                faults.push(sheet.fault(key, problem).fix(fix));
+                return None;
+            };
             rule = with;
-        } else {
-            faults.push(
-                sheet
-                    .fault(
-                        "require_regex",
-                        format!("{} is no regular expression", quote(&pattern)),
-                    )
-                    .fix("for example: require_regex = { memberOf = ['admin-[a-z]+'] }"),
-            );
-            return None;
         }
     }
     Some(rule)
@@ -510,7 +405,7 @@ fn is_id(id: &str) -> bool {
             .all(|byte| byte.is_ascii_alphanumeric() || b"-_.".contains(&byte))
 }
 
-fn is_loopback(url: &url::Url) -> bool {
+pub(super) fn is_loopback(url: &url::Url) -> bool {
     match url.host() {
         Some(url::Host::Domain(name)) => name == "localhost" || name.ends_with(".localhost"),
         Some(url::Host::Ipv4(address)) => address.is_loopback(),

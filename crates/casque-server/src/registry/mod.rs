@@ -1,17 +1,22 @@
 //! Which services people may sign in to, and what each is told.
 
 mod access;
+mod apereo;
 mod folder;
+mod keys;
 mod service;
 
 pub use access::AccessRule;
-pub(crate) use folder::{KEYS, REFERENCE_INTRODUCTION};
-pub use service::{LogoutType, ProxyPolicy, Release, ResponseType, Service};
+pub use apereo::{ApereoFile, apereo_service_id, read_apereo_files};
+pub(crate) use keys::{KEYS, REFERENCE_INTRODUCTION};
+pub use service::{LogoutType, ProxyPolicy, Release, ReleaseRule, ResponseType, Service, UserName};
 
 use std::collections::HashMap;
 use std::path::Path;
+use std::sync::Arc;
 
 use casque_proto::RegistryUrl;
+use casque_store::{Clock, SystemClock};
 use serde::{Deserialize, Serialize};
 
 use crate::{config::ConfigErrors, secret::random_bytes};
@@ -29,9 +34,9 @@ use crate::{config::ConfigErrors, secret::random_bytes};
 /// assert!(Services::default().find(&url).is_none());
 /// # Ok::<(), Box<dyn std::error::Error>>(())
 /// ```
-#[derive(Debug, Clone, Default)]
+#[derive(Debug, Clone)]
 pub struct Services {
-    /// The narrowest rule first.
+    /// In the order in which they are asked.
     all: Vec<Service>,
     by_id: HashMap<String, usize>,
     /// Those of one host, by that host, so that thousands of services cost a login nothing.
@@ -40,6 +45,17 @@ pub struct Services {
     of_any_host: Vec<usize>,
     /// Tells this registry from those of other processes that share a store.
     number: u64,
+    /// What there is to know about files that were read all the same.
+    notes: Vec<Note>,
+    /// Says which services have expired.
+    clock: Arc<dyn Clock>,
+}
+
+/// Something to know about the files of a registry.
+#[derive(Debug, Clone)]
+struct Note {
+    is_warning: bool,
+    words: String,
 }
 
 /// Where one registry has one service.
@@ -50,7 +66,7 @@ pub(crate) struct Place {
 }
 
 impl Services {
-    /// A registry of these services, the earlier one winning where two rules are equally narrow. Of two services with
+    /// A registry of these services, the earlier one winning where two have one `order` and equally narrow rules. Of two services with
     /// one id the first is kept; [`Services::load`] reports that instead.
     pub fn new(services: impl IntoIterator<Item = Service>) -> Self {
         let mut kept: Vec<Service> = Vec::new();
@@ -59,10 +75,15 @@ impl Services {
                 kept.push(service);
             }
         }
-        kept.sort_by_key(|service| std::cmp::Reverse(service.narrowness));
+        kept.sort_by_key(|service| (service.order, std::cmp::Reverse(service.narrowness)));
         let mut registry = Self {
+            all: Vec::new(),
+            by_id: HashMap::new(),
+            by_host: HashMap::new(),
+            of_any_host: Vec::new(),
             number: u64::from_ne_bytes(random_bytes()),
-            ..Self::default()
+            notes: Vec::new(),
+            clock: Arc::new(SystemClock::new()),
         };
         for (place, service) in kept.iter().enumerate() {
             registry.by_id.insert(service.id.clone(), place);
@@ -79,32 +100,53 @@ impl Services {
         registry
     }
 
-    /// Reads every `.toml` file of a folder, one service each. Other files, and those whose name begins with a dot,
-    /// are left alone. An empty folder is a registry that refuses everyone.
+    /// Reads every `.toml` file of a folder, and every `.json` file in it and in folders below it, one service each: the
+    /// latter are service definitions of Apereo (R-274). Other files, and those whose name begins with a dot, are left
+    /// alone. An empty folder is a registry that refuses everyone.
     ///
     /// # Errors
     /// [`ConfigErrors`] with everything that is wrong in all files.
     pub fn load(folder: impl AsRef<Path>) -> Result<Self, ConfigErrors> {
-        folder::read(folder.as_ref()).map(Self::new)
+        Self::load_ignoring(folder, &[])
     }
 
-    /// The service that lets this address in: the first enabled one that matches, the narrowest rule first (an exact
-    /// URL, then an origin with the longest path prefix, then an origin, then a wildcard, then a regex).
+    /// The same, leaving aside what Apereo's definitions restrict by members of these names, out of
+    /// [`IGNORABLE`](casque_proto::apereo::IGNORABLE) (R-297).
+    ///
+    /// # Errors
+    /// [`ConfigErrors`] with everything that is wrong in all files.
+    pub fn load_ignoring(folder: impl AsRef<Path>, ignored: &[&str]) -> Result<Self, ConfigErrors> {
+        let (services, notes) = folder::read(folder.as_ref(), ignored)?;
+        let mut registry = Self::new(services);
+        registry.notes = notes;
+        Ok(registry)
+    }
+
+    /// The same, judging by this clock which services have expired.
+    #[must_use]
+    pub fn with_clock(mut self, clock: Arc<dyn Clock>) -> Self {
+        self.clock = clock;
+        self
+    }
+
+    /// The service that lets this address in: the first one that matches, the lowest `order` first, among those the
+    /// narrowest rule (an exact URL, then an origin with the longest path prefix, then an origin, then a wildcard, then a
+    /// regex). None where that one is disabled or has expired (R-283).
     pub fn find(&self, url: &RegistryUrl) -> Option<&Service> {
         let of_host = self.by_host.get(url.host()).map_or(&[][..], Vec::as_slice);
         let first = |places: &[usize]| {
-            let lets_in = |place: &&usize| {
-                let service = &self.all[**place];
-                service.enabled && service.rule.matches(url)
-            };
-            places.iter().find(lets_in).copied()
+            let matches = |place: &&usize| self.all[**place].rule.matches(url);
+            places.iter().find(matches).copied()
         };
         let places = [first(of_host), first(&self.of_any_host)];
-        places
-            .into_iter()
-            .flatten()
-            .min()
-            .map(|place| &self.all[place])
+        let place = places.into_iter().flatten().min()?;
+        Some(&self.all[place]).filter(|service| self.is_open(service))
+    }
+
+    /// Whether it is enabled and has not expired.
+    fn is_open(&self, service: &Service) -> bool {
+        let lasts = |end| self.clock.now() < end;
+        service.enabled && service.expires.is_none_or(lasts)
     }
 
     /// The service of that id, enabled or not.
@@ -118,14 +160,14 @@ impl Services {
         self.by_id.get(id).map(|&at| Place { registry, at })
     }
 
-    /// The enabled service of a place; none where the place is in another registry.
+    /// The service of a place, if it is neither disabled nor expired; none where the place is in another registry.
     pub(crate) fn at(&self, place: Place) -> Option<&Service> {
         self.all
             .get(place.at)
-            .filter(|service| place.registry == self.number && service.enabled)
+            .filter(|service| place.registry == self.number && self.is_open(service))
     }
 
-    /// All services, the narrowest rule first.
+    /// All services, in the order in which they are asked.
     pub fn iter(&self) -> impl Iterator<Item = &Service> {
         self.all.iter()
     }
@@ -140,9 +182,19 @@ impl Services {
         self.all.is_empty()
     }
 
+    /// What was left aside or taken for less than it says in Apereo's definitions, and which files hold no CAS service.
+    pub fn notices(&self) -> Vec<String> {
+        self.notes(false)
+    }
+
+    fn notes(&self, warnings: bool) -> Vec<String> {
+        let chosen = self.notes.iter().filter(|note| note.is_warning == warnings);
+        chosen.map(|note| note.words.clone()).collect()
+    }
+
     /// Advice on definitions that are allowed and yet rarely meant.
     pub fn warnings(&self) -> Vec<String> {
-        let mut warnings = Vec::new();
+        let mut warnings = self.notes(true);
         if !self.all.iter().any(|service| service.enabled) {
             warnings.push(
                 "no service is registered: people can sign in here and go nowhere; add a file such as app.toml with \
@@ -164,7 +216,7 @@ impl Services {
                     service.id
                 ));
             }
-            if service.attributes == Release::All {
+            if service.attributes.is_open() {
                 warnings.push(format!(
                     "service `{}` is told every attribute of everybody, also those added later",
                     service.id
@@ -172,6 +224,12 @@ impl Services {
             }
         }
         warnings
+    }
+}
+
+impl Default for Services {
+    fn default() -> Self {
+        Self::new([])
     }
 }
 

@@ -1,6 +1,11 @@
 //! One registered service.
 
+use std::borrow::Cow;
+use std::time::SystemTime;
+
+use casque_proto::apereo::UsernameCase;
 use casque_proto::{PgtUrl, RegistryUrl, ServiceRule};
+use regex::Regex;
 
 use super::AccessRule;
 use crate::people::Person;
@@ -21,10 +26,16 @@ pub struct Service {
     pub description: Option<String>,
     /// Which addresses it has.
     pub rule: ServiceRule,
-    /// A disabled service is refused like an unknown one.
+    /// A disabled service is refused like an unknown one, and no other is asked about its addresses.
     pub enabled: bool,
+    /// From when on it counts as disabled.
+    pub expires: Option<SystemTime>,
+    /// Where several let an address in, the lowest number counts.
+    pub order: i64,
     /// What it is told about a person.
     pub attributes: Release,
+    /// The name that it is told.
+    pub username: UserName,
     /// Whether a session lets people in without a password.
     pub sso: bool,
     /// Whom it admits.
@@ -57,7 +68,10 @@ impl Service {
             description: None,
             rule,
             enabled: true,
+            expires: None,
+            order: 0,
             attributes: Release::default(),
+            username: UserName::default(),
             sso: true,
             access: AccessRule::default(),
             refused_url: None,
@@ -98,27 +112,54 @@ impl Service {
         self.name.as_deref().unwrap_or(&self.id)
     }
 
+    /// Whether the person may use it: its rule admits them, and there is a name to tell.
+    pub(crate) fn admits(&self, person: &Person) -> bool {
+        self.access.admits(person) && self.user_name(person).is_some()
+    }
+
+    /// The name that it is told; none where that would be blank.
+    pub(crate) fn user_name<'a>(&self, person: &'a Person) -> Option<Cow<'a, str>> {
+        let UserName { attribute, case } = &self.username;
+        let values = attribute
+            .as_ref()
+            .and_then(|name| person.attributes.get(name));
+        let name = values
+            .and_then(|values| values.first())
+            .unwrap_or(&person.id);
+        let told = match case {
+            UsernameCase::Kept => Cow::Borrowed(name.as_str()),
+            case => Cow::Owned(case.apply(name)),
+        };
+        (!told.trim().is_empty()).then_some(told)
+    }
+
     /// What this service is told about a person besides the name: the one place where that is decided (S-066).
     ///
     /// Listed attributes come in the order of the list, others by name; empty ones are left out.
     pub fn release<'a>(
         &'a self,
         person: &'a Person,
-    ) -> impl Iterator<Item = (&'a str, &'a [String])> {
-        let mut released = Vec::new();
+    ) -> impl Iterator<Item = (&'a str, Cow<'a, [String]>)> {
+        let mut released: Vec<(&str, Cow<'_, [String]>)> = Vec::new();
+        let all = person
+            .attributes
+            .iter()
+            .map(|(name, values)| (name.as_str(), Cow::Borrowed(values.as_slice())));
         match &self.attributes {
-            Release::All => {
-                released.extend(
-                    person
-                        .attributes
-                        .iter()
-                        .map(|(name, values)| (name.as_str(), values.as_slice())),
-                );
-            }
+            Release::All => released.extend(all),
             Release::Named(names) => {
                 for name in names {
                     if let Some(values) = person.attributes.get(name) {
-                        released.push((name.as_str(), values.as_slice()));
+                        released.push((name, Cow::Borrowed(values)));
+                    }
+                }
+            }
+            Release::Rules(rules) => {
+                for (name, values) in rules.iter().flat_map(|rule| rule.release(person)) {
+                    // The later rule counts.
+                    match released.iter_mut().find(|(known, _)| *known == name) {
+                        Some((_, known)) => *known = values,
+                        None => released.push((name, values)),
                     }
                 }
             }
@@ -127,6 +168,15 @@ impl Service {
             .into_iter()
             .filter(|(_, values)| !values.is_empty())
     }
+}
+
+/// The name that a service is told.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct UserName {
+    /// The attribute whose first value it is; else, and for people without it, the name they sign in with.
+    pub attribute: Option<String>,
+    /// How it is written.
+    pub case: UsernameCase,
 }
 
 /// How a service is told that a person signed out.
@@ -251,16 +301,102 @@ impl ResponseType {
 }
 
 /// Which attributes a service is told.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone)]
 pub enum Release {
     /// These; the default is none.
     Named(Vec<String>),
     /// All there are, whatever they may be.
     All,
+    /// What these rules give together; where two give an attribute of one name the later counts.
+    Rules(Vec<ReleaseRule>),
+}
+
+impl Release {
+    /// Whether there is no end to it: attributes that are added later are told as well.
+    pub(super) fn is_open(&self) -> bool {
+        match self {
+            Self::Named(_) => false,
+            Self::All => true,
+            Self::Rules(rules) => rules
+                .iter()
+                .any(|rule| matches!(rule.what, What::AllBut(_))),
+        }
+    }
 }
 
 impl Default for Release {
     fn default() -> Self {
         Self::Named(Vec::new())
+    }
+}
+
+/// One rule of what a service is told.
+#[derive(Debug, Clone)]
+pub struct ReleaseRule {
+    what: What,
+    values: Option<Regex>,
+}
+
+#[derive(Debug, Clone)]
+enum What {
+    AllBut(Vec<String>),
+    One { attribute: String, name: String },
+}
+
+impl ReleaseRule {
+    /// Every attribute.
+    pub fn all() -> Self {
+        Self::all_but([])
+    }
+
+    /// Every attribute but these.
+    pub fn all_but(names: impl IntoIterator<Item = String>) -> Self {
+        Self {
+            what: What::AllBut(names.into_iter().collect()),
+            values: None,
+        }
+    }
+
+    /// This attribute.
+    pub fn named(name: impl Into<String>) -> Self {
+        let name = name.into();
+        Self::renamed(name.clone(), name)
+    }
+
+    /// This attribute under another name.
+    pub fn renamed(attribute: impl Into<String>, name: impl Into<String>) -> Self {
+        Self {
+            what: What::One {
+                attribute: attribute.into(),
+                name: name.into(),
+            },
+            values: None,
+        }
+    }
+
+    /// The same, with those values only that the expression matches.
+    #[must_use]
+    pub fn only(mut self, values: Regex) -> Self {
+        self.values = Some(values);
+        self
+    }
+
+    fn release<'a>(&'a self, person: &'a Person) -> Vec<(&'a str, Cow<'a, [String]>)> {
+        let held = person.attributes.iter();
+        held.filter_map(|(held, values)| {
+            let name = match &self.what {
+                What::AllBut(names) => (!names.contains(held)).then_some(held),
+                What::One { attribute, name } => (attribute == held).then_some(name),
+            }?;
+            let values = match &self.values {
+                None => Cow::Borrowed(values.as_slice()),
+                Some(wanted) => {
+                    let kept = values.iter().filter(|value| wanted.is_match(value));
+                    Cow::Owned(kept.cloned().collect())
+                }
+            };
+            Some((name.as_str(), values))
+        })
+        .collect()
     }
 }

@@ -124,7 +124,11 @@ fn who_may_act_as_a_proxy_and_where() {
 fn an_empty_folder_is_nobody() {
     let services = load(&[]);
     assert!(services.is_empty());
-    assert_eq!(found(&services, "https://app.example.org/"), None, "S-032");
+    assert_eq!(
+        found(&services, "https://app.example.org/"),
+        None,
+        "S-032, R-299"
+    );
     assert!(services.warnings()[0].starts_with("no service is registered"));
 }
 
@@ -170,11 +174,15 @@ fn the_narrowest_rule_counts_and_then_the_file_name() {
         ("https://a.example.org/w/y", "w"),
         ("https://a.example.org/wiki", "origin"),
         ("https://b.example.org/", "star"),
-        // A disabled service lets the next one decide.
-        ("https://a.example.org/off", "origin"),
     ] {
         assert_eq!(found(&services, url), Some(expected), "{url}");
     }
+    let off = "https://a.example.org/off";
+    assert_eq!(
+        found(&services, off),
+        None,
+        "R-283: a disabled service decides"
+    );
 }
 
 #[test]
@@ -376,6 +384,78 @@ fn a_service_is_told_what_it_may_know_and_no_more() {
         ["memberOf=staff+admin", "mail=alice@example.org"]
     );
     assert_eq!(told("attributes = \"all\"\n").len(), 3);
+}
+
+#[test]
+fn order_query_names_and_who_is_rejected() {
+    // R-283, R-285, R-288, R-292
+    let services = load(&[
+        (
+            "late.toml",
+            "id = \"late\"\nurl = \"https://a.example.org/x\"\nquery = false\norder = 2\n\
+             rename = { mail = [\"email\", \"mail\"] }\nuser_attribute = \"uid\"\nuser_case = \"lower\"\n\
+             reject = { status = [\"left\"] }\nreject_regex = { status = ['gone-.*'] }\n",
+        ),
+        (
+            "wide.toml",
+            "id = \"wide\"\norigin = \"https://a.example.org\"\norder = 3\nattributes = \"all\"\n\
+             rename = { uid = [\"user\"] }\n[proxy]\ncallbacks = [\"https://a.example.org/pgt\"]\nquery = false\n",
+        ),
+    ]);
+    assert_eq!(found(&services, "https://a.example.org/x"), Some("late"));
+    assert_eq!(found(&services, "https://a.example.org/x?y"), Some("wide"));
+    let person = |status: &str| Person {
+        id: "alice".into(),
+        password_hash: String::new(),
+        attributes: BTreeMap::from([
+            ("mail".to_owned(), vec!["a@example.org".to_owned()]),
+            ("status".to_owned(), vec![status.to_owned()]),
+            ("uid".to_owned(), vec!["A1".to_owned(), "B2".to_owned()]),
+        ]),
+        disabled: false,
+    };
+    let (late, wide) = (
+        services.by_id("late").unwrap(),
+        services.by_id("wide").unwrap(),
+    );
+    for (status, admitted) in [
+        ("here", true),
+        ("left", false),
+        ("gone-away", false),
+        ("gone", true),
+    ] {
+        assert_eq!(late.admits(&person(status)), admitted, "{status}");
+    }
+    let alice = person("here");
+    assert_eq!(late.user_name(&alice).as_deref(), Some("a1"));
+    assert_eq!(wide.user_name(&alice).as_deref(), Some("alice"));
+    let told = |service: &Service| {
+        let names = service.release(&alice).map(|(name, _)| name.to_owned());
+        names.collect::<Vec<_>>()
+    };
+    assert_eq!(told(late), ["email", "mail"]);
+    assert_eq!(told(wide), ["mail", "status", "uid", "user"]);
+    assert!(services.warnings()[0].contains("`wide` is told every attribute"));
+    assert!(wide.proxy.callback("https://a.example.org/pgt").is_some());
+    assert!(wide.proxy.callback("https://a.example.org/pgt?x").is_none());
+
+    for (line, fault) in [
+        ("expires = \"tomorrow\"", "`expires` is \"tomorrow\""),
+        ("expires = \"2027-12-31\"", "must be a moment with its zone"),
+        (
+            "reject_regex = { a = ['('] }",
+            "\"(\" is no regular expression",
+        ),
+        ("order = -1", "`order` is -1"),
+        (
+            "user_case = \"title\"",
+            "must be \"kept\", \"upper\" or \"lower\"",
+        ),
+    ] {
+        let text = format!("id = \"a\"\norigin = \"https://a.example.org\"\n{line}\n");
+        let faults = faults(&[("a.toml", text.as_str())]);
+        assert!(faults.contains(fault), "{line}: {faults}");
+    }
 }
 
 #[test]

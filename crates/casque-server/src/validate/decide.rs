@@ -179,6 +179,8 @@ pub(crate) struct Accepted<'a> {
     pub(crate) grant: &'a Grant,
     pub(crate) service: &'a Service,
     pub(crate) person: &'a Person,
+    /// The name that the service is told.
+    pub(crate) user: Cow<'a, str>,
     /// Where a proxy-granting ticket is to be sent first.
     pub(crate) callback: Option<PgtUrl>,
     /// What names it to the service once it has been.
@@ -233,8 +235,9 @@ pub(super) fn judge<'a>(question: &Question, known: Known<'a>) -> Result<Accepte
             "The service is not registered here any more.",
         );
     };
-    let person = known.person.filter(|person| service.access.admits(person));
-    let Some(person) = person else {
+    let person = known.person.filter(|person| service.admits(person));
+    let named = person.and_then(|person| Some((person, service.user_name(person)?)));
+    let Some((person, user)) = named else {
         return refuse(
             Code::UnauthorizedService,
             "This person may not use the service any more.",
@@ -275,6 +278,7 @@ pub(super) fn judge<'a>(question: &Question, known: Known<'a>) -> Result<Accepte
         grant,
         service,
         person,
+        user,
         callback,
         iou: None,
     })

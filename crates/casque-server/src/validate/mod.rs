@@ -254,13 +254,16 @@ async fn remember(
 /// What the service learns (S-066); answers of CAS 1 and 2 carry no attributes.
 fn tell(question: &Question, accepted: &Accepted<'_>) -> Answer {
     let Accepted {
-        service, person, ..
+        service,
+        person,
+        user,
+        ..
     } = accepted;
     let endpoint = question.endpoint;
     tracing::info!(user = %person.id, service = %service.id, endpoint_name = endpoint.path(), "ticket accepted");
     if endpoint == Endpoint::Validate {
         return Answer::cas1(&Cas1Response::Success {
-            user: person.id.clone(),
+            user: user.to_string(),
         });
     }
     let mut success = if matches!(
@@ -269,7 +272,7 @@ fn tell(question: &Question, accepted: &Accepted<'_>) -> Answer {
     ) {
         with_attributes(accepted)
     } else {
-        SuccessAnswer::new(&person.id)
+        SuccessAnswer::new(user)
     };
     success = success.proxies(&accepted.grant.proxies);
     if let Some(iou) = &accepted.iou {
@@ -279,14 +282,15 @@ fn tell(question: &Question, accepted: &Accepted<'_>) -> Answer {
 }
 
 /// The person with everything that this service is told (R-128, S-066).
-pub(crate) fn with_attributes<'a>(accepted: &Accepted<'a>) -> SuccessAnswer<'a> {
+pub(crate) fn with_attributes<'a>(accepted: &'a Accepted<'_>) -> SuccessAnswer<'a> {
     let Accepted {
         grant,
         service,
         person,
+        user,
         ..
     } = accepted;
-    SuccessAnswer::new(&person.id)
+    SuccessAnswer::new(user)
         .authentication_date(grant.login.authenticated())
         .long_term(grant.login.is_remembered())
         .from_new_login(grant.fresh)

@@ -1,6 +1,7 @@
 //! The endpoints of the server, as browsers, services and attackers meet them.
 
 mod anything;
+mod apereo;
 mod client_habits;
 mod consent;
 #[path = "../../../casque-proto/tests/corpus/mod.rs"]

@@ -1,4 +1,4 @@
-//! `casque serve` and `casque user` as an operator meets them.
+//! `casque serve`, `casque user` and `casque service` as an operator meets them.
 
 mod conformance;
 mod doctor;
@@ -8,6 +8,7 @@ mod elsewhere;
 mod login;
 mod run;
 mod serve;
+mod service;
 #[path = "../support/mod.rs"]
 mod support;
 mod user;
