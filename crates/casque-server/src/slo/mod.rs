@@ -32,6 +32,9 @@ const SESSIONS: u32 = 1024;
 /// How long a service may take, from connecting to its status line.
 const TIMEOUT: Duration = Duration::from_secs(5);
 
+/// What the answer to whoever logs out is given before the first message goes.
+const HEAD_START: Duration = Duration::from_millis(10);
+
 /// A message for the browser to take.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct FrontMessage {
@@ -103,8 +106,8 @@ impl Messenger {
         }
         let (inner, id) = (self.inner.clone(), id.to_owned());
         tokio::spawn(async move {
-            // The answer to whoever logs out goes first.
-            tokio::task::yield_now().await;
+            // Else thousands of messages would vie with the answer for the processors.
+            let _ = tokio::time::timeout(HEAD_START, std::future::pending::<()>()).await;
             if let Err(error) = inner.tell_all(&id).await {
                 let error = &error as &dyn std::error::Error;
                 tracing::error!(error, "logout messages are left for later");
