@@ -65,7 +65,10 @@ impl<'a> Browser<'a> {
     /// Opens a page of an application, logs in where the application asks for it, and comes back with the page.
     pub(super) async fn get(&mut self, address: &Url) -> Result<Answer, Fault> {
         let mut application = Visitor::new(self.agent.clone(), address.as_str());
-        let mut reached = application.go(Request::get(address.clone()), None).await?;
+        // There it stops, also where application and server share an origin.
+        let login_page = format!("{}/login", self.base.as_str().trim_end_matches('/'));
+        let open = Request::get(address.clone());
+        let mut reached = application.go(open, Some(&login_page)).await?;
         for _ in 0..MOST_LOGINS {
             let Some(left) = &reached.left else {
                 return Ok(reached.last);
@@ -87,7 +90,9 @@ impl<'a> Browser<'a> {
             let back = back.ok_or_else(|| {
                 Fault::Unusable(format!("the login of {address} leads to another server"))
             })?;
-            reached = application.go(Request::get(back), None).await?;
+            reached = application
+                .go(Request::get(back), Some(&login_page))
+                .await?;
         }
         Err(Fault::Refused {
             words: format!("{address} asks for a login again and again"),

@@ -291,6 +291,19 @@ fn a_protected_page_is_fetched() {
         (1, true),
         "{told:?}"
     );
+    // An application that shares its origin with the server.
+    let fake = casque_testkit::FakeCas::start();
+    let encode =
+        |text: &str| -> String { url::form_urlencoded::byte_serialize(text.as_bytes()).collect() };
+    let base = fake.base_url();
+    let login_page = format!("{base}/login?service={}", encode(&format!("{base}/logout")));
+    let page_here = format!("{base}/logout?service={}", encode(&login_page));
+    let told = login(base, "alice", PASSWORD, &["--get", &page_here]);
+    assert_eq!(
+        (told.status, told.out.contains("Signed out")),
+        (0, true),
+        "{told:?}"
+    );
     // An application of another server than the one whose password it is.
     let (site, _server) = served("");
     let told = login(&site.base_url, user, password, &["--get", &page]);
