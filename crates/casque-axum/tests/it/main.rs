@@ -12,6 +12,7 @@ mod guards;
 mod login;
 mod logout;
 mod loops;
+mod nodes;
 mod proxying;
 mod sessions;
 mod single_logout;

@@ -490,6 +490,14 @@ impl Browser {
         self.post("/login", &form).await
     }
 
+    /// The same browser, led to another node by the balancer.
+    pub(crate) fn at(&self, node: &House) -> Self {
+        Self {
+            router: node.router.clone(),
+            ..self.clone()
+        }
+    }
+
     /// A service ticket from the session of this browser.
     pub(crate) async fn ticket_for(&mut self, service: &str) -> String {
         let answer = self

@@ -12,6 +12,7 @@ mod hostile;
 mod house;
 mod login;
 mod logout;
+mod nodes;
 mod proxies;
 mod proxying;
 mod races;
