@@ -55,6 +55,10 @@ async fn prove_at(name: &str, url: &str) {
     prove(name, &clock, open).await;
 }
 
+#[expect(
+    clippy::print_stdout,
+    reason = "whoever runs the proof reads its outcome"
+)]
 async fn prove(name: &str, clock: &ManualClock, open: impl Fn(&ManualClock) -> SharedStore) {
     let tickets: usize = match std::env::var("CASQUE_PROOF_TICKETS") {
         Ok(count) => count.parse().expect("CASQUE_PROOF_TICKETS is a number"),
