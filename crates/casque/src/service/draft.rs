@@ -64,16 +64,33 @@ pub(super) fn draft(
     }
 }
 
-/// Whether some address may be let in by both, so that their order matters.
-pub(super) fn overlap(a: &ServiceDefinition, b: &ServiceDefinition) -> bool {
-    let meets = |a: &ServiceDefinition, b: &ServiceDefinition| match a.pattern.shape() {
-        Some(shape) => samples(&shape)
-            .iter()
-            .any(|address| b.pattern.matches(address)),
-        // What it lets in is not known, so it may be anything.
-        None => b.pattern.shape().is_none(),
-    };
-    meets(a, b) || meets(b, a)
+/// A definition with addresses that it lets in.
+pub(super) struct Reach<'a> {
+    pub(super) definition: &'a ServiceDefinition,
+    /// None where they cannot be read from its pattern.
+    samples: Option<Vec<String>>,
+}
+
+impl<'a> Reach<'a> {
+    pub(super) fn of(definition: &'a ServiceDefinition) -> Self {
+        let shape = definition.pattern.shape();
+        Self {
+            definition,
+            samples: shape.map(|shape| samples(&shape)),
+        }
+    }
+
+    /// Whether some address may be let in by both, so that their order matters.
+    pub(super) fn meets(&self, other: &Self) -> bool {
+        let into = |from: &Self, to: &Self| match &from.samples {
+            Some(samples) => samples
+                .iter()
+                .any(|address| to.definition.pattern.matches(address)),
+            // What it lets in is not known, so it may be anything.
+            None => to.samples.is_none(),
+        };
+        into(self, other) || into(other, self)
+    }
 }
 
 fn samples(shape: &Shape) -> Vec<String> {

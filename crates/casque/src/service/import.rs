@@ -4,13 +4,13 @@ use std::fmt::Write as _;
 use std::path::PathBuf;
 use std::process::ExitCode;
 
-use casque_proto::apereo::{Definition, FindingKind, IGNORABLE, ServiceDefinition};
+use casque_proto::apereo::{Definition, FindingKind, IGNORABLE};
 use casque_server::{ApereoFile, Services, read_apereo_files};
 use clap::Args;
 use clap::builder::PossibleValuesParser;
 use serde_json::{Value, json};
 
-use super::draft::{Draft, draft, overlap};
+use super::draft::{Draft, Reach, draft};
 use super::write::write_all;
 use crate::say::{self, Failure, WRONG};
 
@@ -102,21 +102,21 @@ pub(super) fn run(arguments: &Arguments) -> Result<ExitCode, Failure> {
 
 /// Drafts of all definitions, which know of each other.
 fn make_drafts(files: &[ApereoFile], reports: &mut [Report]) {
-    let mut definitions: Vec<(usize, &ServiceDefinition)> = files
+    let mut reaches: Vec<(usize, Reach<'_>)> = files
         .iter()
         .enumerate()
         .filter_map(|(at, file)| match &file.read {
-            Ok(Definition::Service(definition)) => Some((at, &**definition)),
+            Ok(Definition::Service(definition)) => Some((at, Reach::of(definition))),
             _ => None,
         })
         .collect();
-    definitions.sort_by(|(_, a), (_, b)| a.place().cmp(&b.place()));
-    for (place, (at, definition)) in definitions.iter().enumerate() {
-        let shared = definitions
+    reaches.sort_by(|(_, a), (_, b)| a.definition.place().cmp(&b.definition.place()));
+    for (place, (at, reach)) in reaches.iter().enumerate() {
+        let shared = reaches
             .iter()
-            .any(|(other, with)| other != at && overlap(definition, with));
+            .any(|(other, with)| other != at && reach.meets(with));
         let report = &mut reports[*at];
-        match draft(definition, shared.then_some(place + 1)) {
+        match draft(reach.definition, shared.then_some(place + 1)) {
             Ok(drafted) => {
                 for (member, words) in &drafted.approximated {
                     report.findings.push(Told {
