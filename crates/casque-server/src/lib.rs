@@ -1,20 +1,26 @@
 //! A CAS server: people, services, tickets, pages, endpoints.
 
+mod admin;
 mod config;
 mod consent;
 mod credentials;
+mod deployment;
 mod http;
+mod journal;
 mod login;
 mod logout;
+mod operation;
 mod outbound;
 mod pages;
 mod password;
 mod people;
 mod proxy;
 mod registry;
+mod reload;
 mod rest;
 mod saml;
 mod secret;
+mod seen;
 mod serve;
 mod server;
 mod slo;
@@ -23,13 +29,17 @@ mod state;
 mod text;
 mod throttle;
 mod tickets;
+mod tls;
 mod validate;
 
 pub use self::http::Peer;
+pub use self::journal::{Audit, AuditTarget};
+pub use admin::SessionView;
 pub use config::{
-    ApereoConfig, Config, ConfigError, ConfigErrors, LimitsConfig, LoginConfig, PasswordConfig,
-    RestConfig, SsoConfig, TicketConfig, TlsConfig, configuration_reference,
+    ApereoConfig, Config, ConfigError, ConfigErrors, LimitsConfig, LoginConfig, OperationConfig,
+    PasswordConfig, RestConfig, SsoConfig, TicketConfig, TlsConfig, configuration_reference,
 };
+pub use deployment::ClaimError;
 pub use outbound::{Network, NetworkFuture, OutboundError, SystemNetwork};
 pub use pages::{
     Asset, ConsentGiven, Continue, Field, Login, LoginProblem, Page, Pages, ServiceLabel,
@@ -43,5 +53,6 @@ pub use registry::{
     AccessRule, ApereoFile, LogoutType, ProxyPolicy, Release, ReleaseRule, ResponseType, Service,
     Services, UserName, apereo_service_id, read_apereo_files,
 };
-pub use serve::{Tls, TlsError};
+pub use reload::Reloader;
 pub use server::{Parts, Server};
+pub use tls::{Tls, TlsError};

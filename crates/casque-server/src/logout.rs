@@ -10,6 +10,7 @@ use casque_proto::RegistryUrl;
 use http::{
     HeaderMap, HeaderValue, Method, StatusCode,
     header::{REFRESH, SET_COOKIE},
+    request::Parts,
 };
 
 use crate::{
@@ -42,7 +43,7 @@ pub(crate) async fn logout(
         let body = body.as_ref().map(|body| body.as_slice());
         let parameters = Parameters::read(parts.uri.query(), body)?;
         if is_meant(&state, &method, &parts.headers) {
-            end(&state, &parts.headers, &parameters).await
+            end(&state, &parts, &parameters).await
         } else {
             let is_form = method == Method::POST;
             ask(&state, &parts.headers, &parameters, is_form).await
@@ -65,14 +66,19 @@ fn is_meant(state: &State, method: &Method, headers: &HeaderMap) -> bool {
 
 async fn end(
     state: &State,
-    headers: &HeaderMap,
+    Parts {
+        headers,
+        extensions,
+        ..
+    }: &Parts,
     parameters: &Parameters,
 ) -> Result<Response, Failure> {
     let mut messages = Vec::new();
     if let Some(cookie) = state.cookies.read(headers, Cookie::Tgc)
         && let Some(session) = state.sessions.of_cookie(cookie).await?
     {
-        messages = state.end_session_in_front(&session.id).await?;
+        let client = state.client(headers, extensions);
+        messages = state.end_session_in_front(&session, client).await?;
         tracing::info!(user = %session.user, "logout");
     }
     let onward = onward(state, parameters);

@@ -22,10 +22,11 @@ use http::{
 };
 
 use crate::{
-    credentials::{Checked, Credentials},
+    credentials::{Checked, Credentials, Origin},
     http::{
         BodyError, Parameters, Peer, client_address, is_unlisted_proxy, network, read_form, text,
     },
+    journal::{Ended, Event},
     login::{LONGEST_SERVICE, issue},
     people::Person,
     registry::Service,
@@ -44,7 +45,7 @@ pub(crate) async fn tickets(state: Shared, request: Request) -> Response {
     if request.method() != Method::POST {
         return not_allowed("POST");
     }
-    respond(create_tgt(&state, request).await)
+    respond(&state, create_tgt(&state, request).await)
 }
 
 /// `/v1/tickets/{tgt}`: POST gives a service ticket, GET says whether the session lives, DELETE ends it.
@@ -53,9 +54,12 @@ pub(crate) async fn ticket(state: Shared, Path(tgt): Path<String>, request: Requ
         return forbidden();
     }
     match *request.method() {
-        Method::POST => respond(create_st(&state, &tgt, request).await),
-        Method::GET | Method::HEAD => respond(find_tgt(&state, &tgt).await),
-        Method::DELETE => respond(delete_tgt(&state, &tgt).await),
+        Method::POST => respond(&state, create_st(&state, &tgt, request).await),
+        Method::GET | Method::HEAD => respond(&state, find_tgt(&state, &tgt).await),
+        Method::DELETE => {
+            let (parts, _) = request.into_parts();
+            respond(&state, delete_tgt(&state, &tgt, &parts).await)
+        }
         _ => not_allowed("GET, HEAD, POST, DELETE"),
     }
 }
@@ -68,7 +72,7 @@ pub(crate) async fn users(state: Shared, request: Request) -> Response {
     if request.method() != Method::POST {
         return not_allowed("POST");
     }
-    respond(authenticate(&state, request).await)
+    respond(&state, authenticate(&state, request).await)
 }
 
 /// Whether a request comes from where it may.
@@ -126,7 +130,7 @@ async fn create_tgt(state: &State, request: Request) -> Outcome {
     if form.text("service").is_some() {
         registered(state, &form)?;
     }
-    let person = check(state, &parts, &form).await?;
+    let person = check(state, &parts, &form, None).await?;
     let choices = Choices {
         // not offered, and so ignored.
         remembered: state.remember_me && form.flag("rememberMe"),
@@ -147,12 +151,13 @@ async fn create_tgt(state: &State, request: Request) -> Outcome {
 
 async fn create_st(state: &State, tgt: &str, request: Request) -> Outcome {
     let (parts, form) = read(state, request).await?;
+    let client = state.client(&parts.headers, &parts.extensions);
     let (session, person) = live(state, tgt).await?;
     let (url, service) = registered(state, &form)?;
     let renew = form.flag("renew");
     if renew {
         // the same person, not just anybody with a password.
-        let shown = check(state, &parts, &form).await?;
+        let shown = check(state, &parts, &form, Some(service)).await?;
         if shown.id != person.id {
             return Err(RestRefusal::WrongCredentials.into());
         }
@@ -161,7 +166,7 @@ async fn create_st(state: &State, tgt: &str, request: Request) -> Outcome {
         return Err(RestRefusal::BadRequest.into());
     }
     admit(state, service, &person).await?;
-    let ticket = issue(state, &session, &url, service, renew)
+    let ticket = issue(state, &session, (&url, service), renew, client)
         .await?
         .ok_or(RestRefusal::TgtNotFound)?;
     tracing::info!(user = %person.id, service = %service.id, "service ticket by REST");
@@ -174,9 +179,10 @@ async fn find_tgt(state: &State, tgt: &str) -> Outcome {
 }
 
 /// 200 also for what is no session, so that nobody learns what is one.
-async fn delete_tgt(state: &State, tgt: &str) -> Outcome {
+async fn delete_tgt(state: &State, tgt: &str, parts: &Parts) -> Outcome {
     if let Some(session) = state.sessions.of_cookie(tgt).await? {
-        state.end_session(&session.id).await?;
+        let client = state.client(&parts.headers, &parts.extensions);
+        state.end_session(&session, Ended::Rest, client).await?;
         tracing::info!(user = %session.user, "logout by REST");
     }
     Ok(TgtDeleted.to_response())
@@ -188,7 +194,7 @@ async fn authenticate(state: &State, request: Request) -> Outcome {
         Some(_) => Some(registered(state, &form)?.1),
         None => None,
     };
-    let person = check(state, &parts, &form).await?;
+    let person = check(state, &parts, &form, service).await?;
     if let Some(service) = service {
         admit(state, service, &person).await?;
     }
@@ -237,14 +243,21 @@ fn registered<'s>(
     state: &'s State,
     form: &Parameters,
 ) -> Result<(RegistryUrl, &'s Service), Refused> {
-    form.text("service")
-        .filter(|service| service.len() <= LONGEST_SERVICE)
-        .and_then(|service| RegistryUrl::parse(&service).ok())
-        .and_then(|url| {
-            let service = state.services.find(&url)?;
-            Some((url, service))
-        })
-        .ok_or_else(|| RestRefusal::BadRequest.into())
+    let text = form.text("service");
+    let text = text.filter(|service| service.len() <= LONGEST_SERVICE);
+    let url = text
+        .as_ref()
+        .and_then(|service| RegistryUrl::parse(service).ok());
+    let found = url.and_then(|url| {
+        let service = state.services.find(&url)?;
+        Some((url, service))
+    });
+    if let (None, Some(url)) = (&found, &text) {
+        state
+            .journal
+            .tell(&Event::ServiceRefused { url, client: None });
+    }
+    found.ok_or_else(|| RestRefusal::BadRequest.into())
 }
 
 /// The session of a ticket-granting ticket and whose it is, as [`login`](crate::login) finds that of a browser.
@@ -259,7 +272,9 @@ async fn live(state: &State, tgt: &str) -> Result<(Session, Arc<Person>), Refuse
     if let Some(person) = person {
         return Ok((session, person));
     }
-    state.end_session(&session.id).await?;
+    state
+        .end_session(&session, Ended::PersonChanged, None)
+        .await?;
     Err(RestRefusal::TgtNotFound.into())
 }
 
@@ -273,7 +288,12 @@ async fn admit(state: &State, service: &Service, person: &Person) -> Result<(), 
 }
 
 /// Whose credentials a form holds: throttled, timed and worded as the login form (S-060).
-async fn check(state: &State, parts: &Parts, form: &Parameters) -> Result<Arc<Person>, Refused> {
+async fn check(
+    state: &State,
+    parts: &Parts,
+    form: &Parameters,
+    service: Option<&Service>,
+) -> Result<Arc<Person>, Refused> {
     let (Some(username), Some(password)) =
         (form.only_in_body("username"), form.only_in_body("password"))
     else {
@@ -285,7 +305,13 @@ async fn check(state: &State, parts: &Parts, form: &Parameters) -> Result<Arc<Pe
     let username = String::from_utf8_lossy(username).into_owned();
     let credentials = Credentials::new(&username, password);
     let peer = parts.extensions.get::<Peer>().copied();
-    let network = network(client_address(peer, &parts.headers, &state.trusted_proxies));
+    let client = client_address(peer, &parts.headers, &state.trusted_proxies);
+    let network = network(client);
+    let origin = Origin {
+        client,
+        network: &network,
+        service: service.map(|service| service.id.as_str()),
+    };
     let who = Who {
         person: credentials.counted_as(),
         network: &network,
@@ -297,17 +323,18 @@ async fn check(state: &State, parts: &Parts, form: &Parameters) -> Result<Arc<Pe
         .begin(who, state.clock.now())
         .await?
         .map_err(|wait| {
+            credentials.throttled(state, origin);
             tracing::warn!(%network, "login by REST refused: too many failures");
             Refused::Throttled(wait)
         })?;
-    match credentials.check(state, attempt, &network).await? {
+    match credentials.check(state, attempt, origin).await? {
         Checked::Right(person) => Ok(person),
         Checked::Wrong => Err(RestRefusal::WrongCredentials.into()),
         Checked::Busy => Err(Refused::Busy),
     }
 }
 
-fn respond(outcome: Outcome) -> Response {
+fn respond(state: &State, outcome: Outcome) -> Response {
     let refused = match outcome {
         Ok(response) => return response.map(Body::from),
         Err(refused) => refused,
@@ -332,10 +359,7 @@ fn respond(outcome: Outcome) -> Response {
         }
         Refused::Body(_) => text(StatusCode::BAD_REQUEST, "The form was broken on its way.\n"),
         Refused::Store(error) => {
-            tracing::error!(
-                error = &error as &dyn std::error::Error,
-                "the store did not answer"
-            );
+            state.journal.store_failed(&error);
             let response = text(
                 StatusCode::SERVICE_UNAVAILABLE,
                 "The server cannot answer right now.\n",

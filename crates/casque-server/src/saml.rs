@@ -1,13 +1,13 @@
 //! POST `/samlValidate`: SAML 1.1 (protocol section 15).
 
-use std::sync::Arc;
+use std::{net::IpAddr, sync::Arc};
 
 use axum::{
     extract::{self, Request},
     response::Response,
 };
 use casque_proto::{
-    ErrorClass, ReadOptions, RegistryUrl,
+    Endpoint, ErrorClass, ReadOptions, RegistryUrl, ServiceTicket,
     saml::{SamlAssertion, SamlReply, SamlRequest, SamlResponse, SamlStamp},
 };
 use http::{HeaderValue, Method, StatusCode, header::CONNECTION};
@@ -16,7 +16,7 @@ use crate::{
     http::{BodyError, Parameters, content, method_not_allowed, read_body, text},
     secret,
     state::State,
-    validate::{Accepted, Code, Question, Refusal, settle, with_attributes},
+    validate::{Accepted, Code, Question, Refusal, settle, tell_refusal, with_attributes},
 };
 
 /// POST `/samlValidate`.
@@ -37,11 +37,14 @@ pub(crate) async fn saml_validate(
         Err(_) => Err(denied("The request is too large.")),
     };
     let mut asked = Asked::default();
+    let client = state.client(&parts.headers, &parts.extensions);
     let outcome = match body {
-        Ok(body) => answer(&state, parts.uri.query(), &body, &mut asked).await,
+        Ok(body) => answer(&state, parts.uri.query(), &body, &mut asked, client).await,
         Err(refusal) => Err(refusal),
     };
     let response = outcome.unwrap_or_else(|refusal| {
+        let ticket = asked.ticket.as_ref().map(ServiceTicket::secret);
+        tell_refusal(&state, Endpoint::SamlValidate, refusal, ticket, client);
         tracing::info!(code = ?refusal.code, reason = refusal.words, endpoint_name = "samlValidate", "ticket refused");
         // The one status of R-247; the words say which.
         SamlResponse::request_denied(refusal.words)
@@ -62,6 +65,7 @@ struct Asked {
     /// The service, once it is known to be registered: nothing else of an address is repeated (S-031).
     service: String,
     id: Option<String>,
+    ticket: Option<ServiceTicket>,
 }
 
 async fn answer(
@@ -69,6 +73,7 @@ async fn answer(
     query: Option<&str>,
     body: &[u8],
     asked: &mut Asked,
+    client: Option<IpAddr>,
 ) -> Result<SamlResponse, Refusal> {
     let parameters = Parameters::from_query(query)
         .map_err(|_| denied("There are too many parameters, or TARGET is given twice."))?;
@@ -78,6 +83,7 @@ async fn answer(
     let request = SamlRequest::parse(Some(&target), body, &ReadOptions::default())
         .map_err(|error| denied(words_for(error.class())))?;
     asked.id = request.request_id().map(str::to_owned);
+    asked.ticket = Some(request.artifact().clone());
     let question = Question::of_saml(&request, parameters.flag("renew"))?;
     let url = RegistryUrl::parse(request.target()).ok();
     if url
@@ -88,7 +94,10 @@ async fn answer(
     }
     // attributes travel to https only; who it is does anyway.
     let protected = url.is_some_and(|url| url.is_https());
-    settle(state, &question, |accepted| tell(accepted, protected)).await
+    settle(state, &question, client, |accepted| {
+        tell(accepted, protected)
+    })
+    .await
 }
 
 fn tell(accepted: &Accepted<'_>, protected: bool) -> SamlResponse {

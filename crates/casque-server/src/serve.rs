@@ -4,12 +4,9 @@
 //! is no moment in which a silent client is waited for without a limit.
 
 use std::{
-    fmt,
     future::Future,
     io,
     net::SocketAddr,
-    path::{Path, PathBuf},
-    pin::pin,
     sync::{
         Arc,
         atomic::{AtomicUsize, Ordering},
@@ -19,15 +16,11 @@ use std::{
 
 use axum::Router;
 use casque_store::keep_swept;
-use http::{Request, Response};
+use http::{HeaderValue, Request, Response, Version, header::CONNECTION};
 use hyper::{body::Incoming, service::service_fn};
 use hyper_util::{
     rt::{TokioExecutor, TokioIo, TokioTimer},
     server::graceful::{GracefulShutdown, Watcher},
-};
-use rustls::{
-    ServerConfig,
-    pki_types::{CertificateDer, PrivateKeyDer, pem::PemObject as _},
 };
 use tokio::{
     io::{AsyncRead, AsyncWrite},
@@ -37,7 +30,7 @@ use tokio::{
 use tokio_rustls::TlsAcceptor;
 use tower::ServiceExt as _;
 
-use crate::{http::Peer, server::Server};
+use crate::{http::Peer, server::Server, state::State, tls::Tls};
 
 /// How long a TLS handshake may take.
 const HANDSHAKE_TIMEOUT: Duration = Duration::from_secs(10);
@@ -61,6 +54,9 @@ const SWEEP_INTERVAL: Duration = Duration::from_secs(30);
 /// a server ended or the store was away.
 const TELL_INTERVAL: Duration = Duration::from_secs(30);
 
+/// Connections of those who watch the server.
+const OPERATION_CONNECTIONS: usize = 64;
+
 /// How long a server that ends waits for a request that has not been asked in full: its handshake,
 /// or its head.
 const LAST_CHANCE: Duration = Duration::from_secs(1);
@@ -68,73 +64,10 @@ const LAST_CHANCE: Duration = Duration::from_secs(1);
 /// How long to wait after the system refused another connection, as when all files are in use.
 const ACCEPT_PAUSE: Duration = Duration::from_millis(100);
 
-/// The certificate and key of a server that does TLS itself.
-///
-/// ```no_run
-/// # fn main() -> Result<(), casque_server::TlsError> {
-/// let tls = casque_server::Tls::from_pem_files("cas.crt".as_ref(), "cas.key".as_ref())?;
-/// # drop(tls);
-/// # Ok(())
-/// # }
-/// ```
-#[derive(Clone)]
-pub struct Tls(Arc<ServerConfig>);
-
-/// Why a certificate or key cannot be used.
-#[derive(Debug, thiserror::Error)]
-#[non_exhaustive]
-pub enum TlsError {
-    /// A file is missing, or holds no certificate or key.
-    #[error("{} cannot be read: {reason}", path.display())]
-    File {
-        /// The file.
-        path: PathBuf,
-        /// What is wrong with it.
-        reason: String,
-    },
-    /// Certificate and key do not fit each other.
-    #[error("this certificate and key cannot be used")]
-    Pair(#[source] rustls::Error),
-}
-
-impl Tls {
-    /// Reads a certificate chain, the server's own first, and its key.
-    ///
-    /// # Errors
-    ///
-    /// [`TlsError`] names the file, never its content.
-    pub fn from_pem_files(certificate: &Path, key: &Path) -> Result<Self, TlsError> {
-        let chain = CertificateDer::pem_file_iter(certificate)
-            .and_then(Iterator::collect::<Result<Vec<_>, _>>)
-            .map_err(|error| TlsError::File {
-                path: certificate.to_owned(),
-                reason: error.to_string(),
-            })?;
-        let secret = PrivateKeyDer::from_pem_file(key).map_err(|error| TlsError::File {
-            path: key.to_owned(),
-            reason: error.to_string(),
-        })?;
-        let provider = Arc::new(rustls::crypto::ring::default_provider());
-        let mut config = ServerConfig::builder_with_provider(provider)
-            .with_safe_default_protocol_versions()
-            .map_err(TlsError::Pair)?
-            .with_no_client_auth()
-            .with_single_cert(chain, secret)
-            .map_err(TlsError::Pair)?;
-        config.alpn_protocols = vec![b"h2".to_vec(), b"http/1.1".to_vec()];
-        Ok(Self(Arc::new(config)))
-    }
-}
-
-impl fmt::Debug for Tls {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("Tls(…)")
-    }
-}
-
 impl Server {
-    /// Answers on a socket until `shutdown` completes; then finishes what has begun, as long as
-    /// [`LimitsConfig::shutdown`](crate::LimitsConfig::shutdown) allows.
+    /// Answers on a socket until `shutdown` completes. Then `/readyz` fails, and after
+    /// [`OperationConfig::drain`](crate::OperationConfig::drain), or [`hurry`](Self::hurry), the socket is closed and
+    /// what has begun is finished, as long as [`LimitsConfig::shutdown`](crate::LimitsConfig::shutdown) allows.
     ///
     /// With `tls` the socket speaks https (HTTP/2 or 1.1), without it plain HTTP/1.1, for loopback
     /// or a proxy that does TLS. Expired records are swept from the store meanwhile.
@@ -148,47 +81,33 @@ impl Server {
         tls: Option<Tls>,
         shutdown: impl Future<Output = ()>,
     ) -> io::Result<()> {
-        let sweeper = tokio::spawn(keep_swept(
-            Arc::downgrade(&self.state.store),
-            SWEEP_INTERVAL,
-        ));
-        let messenger = self.state.messenger.clone();
-        let teller = tokio::spawn(async move { messenger.keep_telling(TELL_INTERVAL).await });
+        let state = self.state();
+        let sweeper = tokio::spawn(keep_swept(Arc::downgrade(&state.store), SWEEP_INTERVAL));
+        let teller = tokio::spawn(keep_telling(self.clone()));
         let connections = GracefulShutdown::new();
-        let places = Arc::new(Semaphore::new(self.limits.connections));
         let (ending, ends) = watch::channel(());
+        let server = self.clone();
         let door = Door {
             ends,
-            router: self.router(),
-            tls: tls.map(|tls| TlsAcceptor::from(tls.0)),
+            routes: Arc::new(move || server.router()),
+            state: state.clone(),
+            tls: tls.map(|tls| TlsAcceptor::from(tls.config())),
             head_bytes: self.limits.header_bytes,
             head_timeout: self.limits.request_timeout,
         };
-        let mut shutdown = pin!(shutdown);
-        loop {
-            let next = async {
-                let place = places.clone().acquire_owned().await;
-                (place, listener.accept().await)
-            };
-            let (place, accepted) = tokio::select! {
-                next = next => next,
-                () = &mut shutdown => break,
-            };
-            match accepted {
-                Ok((stream, peer)) => {
-                    let (door, watcher) = (door.clone(), connections.watcher());
-                    tokio::spawn(async move {
-                        // Answers are small and complete; waiting to fill a packet only delays them.
-                        let _ = stream.set_nodelay(true);
-                        door.let_in(stream, peer, watcher).await;
-                        drop(place);
-                    });
-                }
-                Err(error) => {
-                    tracing::warn!(%error, "a connection was not accepted");
-                    let _ = tokio::time::timeout(ACCEPT_PAUSE, &mut shutdown).await;
-                }
+        let accepting = door.accept(&listener, &connections, self.limits.connections);
+        let drained = async {
+            shutdown.await;
+            // From now on nobody should be sent here; who comes nevertheless is answered until everybody knows.
+            state.ending.begin();
+            if !self.drain.is_zero() {
+                tracing::info!(delay = ?self.drain, "draining");
             }
+            let _ = tokio::time::timeout(self.drain, state.ending.hurried()).await;
+        };
+        tokio::select! {
+            () = accepting => {}
+            () = drained => {}
         }
         drop(listener);
         drop(ending);
@@ -205,14 +124,56 @@ impl Server {
         {
             tracing::warn!("some requests or logout messages were not finished in time");
         }
+        if let Some(audit) = state.journal.audit()
+            && tokio::time::timeout(LAST_CHANCE, audit.flush())
+                .await
+                .is_err()
+        {
+            tracing::error!("the last lines of the audit log could not be written in time");
+        }
         Ok(())
+    }
+
+    /// Answers `/livez`, `/readyz` and `/metrics` on a socket of their own, in plain http, until it is dropped.
+    ///
+    /// Drop it after [`serve`](Self::serve) has ended, so that everybody can see the server end.
+    pub async fn serve_operation(&self, listener: TcpListener) {
+        let (_ending, ends) = watch::channel(());
+        let router = self.operation_router();
+        let door = Door {
+            ends,
+            routes: Arc::new(move || router.clone()),
+            state: self.state(),
+            tls: None,
+            head_bytes: self.limits.header_bytes,
+            head_timeout: self.limits.request_timeout,
+        };
+        let connections = GracefulShutdown::new();
+        door.accept(&listener, &connections, OPERATION_CONNECTIONS)
+            .await;
+    }
+
+    /// Waits no longer for others to notice that the server has been told to end.
+    pub fn hurry(&self) {
+        self.state().ending.hurry();
+    }
+}
+
+/// Takes up logout messages that were left behind, now and at every interval.
+async fn keep_telling(server: Server) {
+    let mut ticks = tokio::time::interval(TELL_INTERVAL);
+    loop {
+        ticks.tick().await;
+        server.state().messenger.take_up().await;
     }
 }
 
 /// What every connection passes.
 #[derive(Clone)]
 struct Door {
-    router: Router,
+    /// The routes of the moment.
+    routes: Arc<dyn Fn() -> Router + Send + Sync>,
+    state: Arc<State>,
     /// Closed when the server ends.
     ends: watch::Receiver<()>,
     tls: Option<TlsAcceptor>,
@@ -221,9 +182,34 @@ struct Door {
 }
 
 impl Door {
+    /// Lets connections in, as many at a time as there are places.
+    async fn accept(&self, listener: &TcpListener, connections: &GracefulShutdown, places: usize) {
+        let places = Arc::new(Semaphore::new(places));
+        loop {
+            let place = places.clone().acquire_owned().await;
+            match listener.accept().await {
+                Ok((stream, peer)) => {
+                    let (door, watcher) = (self.clone(), connections.watcher());
+                    tokio::spawn(async move {
+                        // Answers are small and complete; waiting to fill a packet only delays them.
+                        let _ = stream.set_nodelay(true);
+                        door.let_in(stream, peer, watcher).await;
+                        drop(place);
+                    });
+                }
+                Err(error) => {
+                    tracing::warn!(%error, "a connection was not accepted");
+                    let forever = std::future::pending::<()>();
+                    let _ = tokio::time::timeout(ACCEPT_PAUSE, forever).await;
+                }
+            }
+        }
+    }
+
     /// Serves a connection to its end, or until the server ends and nothing is being asked.
     async fn let_in(&self, stream: TcpStream, peer: SocketAddr, watcher: Watcher) {
         let asked = Asked::default();
+        let _counted = Open::count(self.state.clone());
         let mut ends = self.ends.clone();
         let given_up = async {
             // Nothing is ever sent: this is an error once the server ends.
@@ -303,10 +289,32 @@ impl Door {
         _one: Asking,
     ) -> Result<Response<axum::body::Body>, std::convert::Infallible> {
         request.extensions_mut().insert(Peer(peer));
-        self.router
-            .clone()
+        let keeps_alive = request.version() < Version::HTTP_2;
+        let mut answer = (self.routes)()
             .oneshot(request.map(axum::body::Body::new))
-            .await
+            .await?;
+        if keeps_alive && self.state.is_draining() {
+            // The next request goes elsewhere, and none is under way when the connection ends.
+            let close = HeaderValue::from_static("close");
+            answer.headers_mut().insert(CONNECTION, close);
+        }
+        Ok(answer)
+    }
+}
+
+/// A connection that counts as open.
+struct Open(Arc<State>);
+
+impl Open {
+    fn count(state: Arc<State>) -> Self {
+        state.journal.metrics.connections.one();
+        Self(state)
+    }
+}
+
+impl Drop for Open {
+    fn drop(&mut self) {
+        self.0.journal.metrics.connections_ended.one();
     }
 }
 

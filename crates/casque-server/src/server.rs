@@ -1,6 +1,6 @@
 //! The server as a value: parts put together, and a router over them.
 
-use std::{fmt, sync::Arc};
+use std::{fmt, sync::Arc, time::Duration};
 
 use axum::{
     Router,
@@ -11,6 +11,7 @@ use axum::{
 use casque_proto::CasBase;
 use casque_store::{Clock, KeyHasher, SharedStore};
 use http::{HeaderValue, Method, StatusCode, header::CACHE_CONTROL};
+use tokio::sync::watch;
 use tower::layer::layer_fn;
 use url::Url;
 
@@ -18,6 +19,7 @@ use crate::{
     config::{Config, LimitsConfig},
     consent::{Consents, consents},
     http::{Authority, Cookies, FormLimits, Guard, content, method_not_allowed, page, redirect},
+    journal::{Audit, Journal},
     login::{login, proceed},
     logout::logout,
     outbound::{self, Network, OutboundError, SystemNetwork},
@@ -55,8 +57,17 @@ pub struct Parts {
 /// request is in the store.
 #[derive(Clone)]
 pub struct Server {
-    pub(crate) state: Arc<State>,
+    current: Arc<watch::Sender<Current>>,
     pub(crate) limits: LimitsConfig,
+    /// How long others may take to notice that it ends.
+    pub(crate) drain: Duration,
+}
+
+/// What requests are answered with; another one once the registry has been replaced.
+#[derive(Clone)]
+struct Current {
+    state: Arc<State>,
+    router: Router,
 }
 
 impl Server {
@@ -100,9 +111,11 @@ impl Server {
             per_network: config.login.max_failures_per_network,
             window: config.login.window,
         };
+        let secret = Secret::new(hasher.clone());
+        let journal = Arc::new(Journal::new(&secret, clock.clone()));
         let sessions = Sessions::new(
             store.clone(),
-            Secret::new(hasher.clone()),
+            secret.clone(),
             Lifetimes {
                 absolute: config.sso.absolute,
                 idle: config.sso.idle,
@@ -124,8 +137,8 @@ impl Server {
             form_lifetime: config.login.form_lifetime,
             remember_me: config.sso.remember_me,
             trusted_proxies: config.trusted_proxies.clone(),
-            unlisted_proxy: std::sync::Once::new(),
-            pages: Pages::new(&prefix, config.organisation.as_deref()),
+            unlisted_proxy: Arc::new(std::sync::Once::new()),
+            pages: Arc::new(Pages::new(&prefix, config.organisation.as_deref())),
             prefix,
             people,
             passwords,
@@ -136,33 +149,75 @@ impl Server {
                 config.tickets.proxy_ticket_lifetime,
             ),
             throttle: Throttle::new(store.clone(), hasher.clone(), limits),
-            consents: Consents::new(store.clone(), Secret::new(hasher.clone())),
-            secret: Secret::new(hasher),
+            consents: Consents::new(store.clone(), secret.clone()),
+            secret,
             messenger: Messenger::new(
                 sessions.clone(),
                 services.clone(),
+                journal.clone(),
                 clock.clone(),
                 tls.clone(),
             )?,
-            callbacks: Callbacks::new(&services, network, tls, clock.clone()),
+            callbacks: Arc::new(Callbacks::new(&services, network, tls, clock.clone())),
+            journal,
+            readiness: Arc::default(),
+            ending: Arc::default(),
             sessions,
             services,
             store,
             clock,
         };
         Ok(Self {
-            state: Arc::new(state),
+            current: Arc::new(watch::Sender::new(Current::of(Arc::new(state)))),
             limits: config.limits.clone(),
+            drain: config.operation.drain,
         })
     }
 
-    /// All pages and endpoints, below the path of the base URL.
+    /// What requests are answered with just now.
+    pub(crate) fn state(&self) -> Arc<State> {
+        self.current.borrow().state.clone()
+    }
+
+    /// Writes an audit log from now on. A second one is ignored.
+    pub fn audit_to(&self, audit: Audit) {
+        self.state().journal.audit_to(audit);
+    }
+
+    /// Answers with these services from the next request on; those under way end with the ones they began with.
+    pub fn replace_services(&self, services: Arc<Services>) {
+        self.current.send_modify(|current| {
+            let clock = current.state.clock.clone();
+            let services = Arc::new(Arc::unwrap_or_clone(services).with_clock(clock));
+            *current = Current::of(Arc::new(current.state.with_services(services)));
+        });
+    }
+
+    /// All pages and endpoints, below the path of the base URL, with the services of this moment.
     ///
     /// Requests are expected to carry a [`Peer`](crate::Peer) in their extensions, as
     /// [`serve`](Self::serve) sees to.
     pub fn router(&self) -> Router {
-        let prefix = &self.state.prefix;
-        let state = self.state.clone();
+        self.current.borrow().router.clone()
+    }
+
+    /// Waits until every logout message that was begun has been delivered or given up.
+    pub async fn finish_logout_messages(&self) {
+        self.state().messenger.drained().await;
+    }
+}
+
+impl Current {
+    fn of(state: Arc<State>) -> Self {
+        Self {
+            router: Self::router(&state),
+            state,
+        }
+    }
+
+    fn router(state: &Arc<State>) -> Router {
+        let prefix = &state.prefix;
+        let guarded = state.clone();
         let at = |path: &str| format!("{prefix}/{path}");
         let mut router = Router::new()
             .route(&at("login"), any(login))
@@ -192,21 +247,17 @@ impl Server {
         }
         router
             .fallback(not_found)
-            .layer(layer_fn(move |inner| Guard::new(state.clone(), inner)))
-            .with_state(self.state.clone())
-    }
-
-    /// Waits until every logout message that was begun has been delivered or given up.
-    pub async fn finish_logout_messages(&self) {
-        self.state.messenger.drained().await;
+            .layer(layer_fn(move |inner| Guard::new(guarded.clone(), inner)))
+            .with_state(state.clone())
     }
 }
 
 impl fmt::Debug for Server {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let state = self.state();
         f.debug_struct("Server")
-            .field("origin", &self.state.origin)
-            .field("prefix", &self.state.prefix)
+            .field("origin", &state.origin)
+            .field("prefix", &state.prefix)
             .finish_non_exhaustive()
     }
 }

@@ -3,13 +3,19 @@
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use casque_proto::TicketGrantingTicket;
-use casque_store::{Key, SharedStore, StoreError};
+use casque_store::{Cursor, Key, SharedStore, StoreError};
 use serde::{Deserialize, Serialize};
 
 use crate::{
     people::Person,
     secret::{self, SEAL_BYTES, Secret, hex},
 };
+
+/// The kind of a session in the store.
+const SESSION: &str = "tgt";
+
+/// Sessions that are looked through at a time, by an operator.
+const PAGE: usize = 500;
 
 /// How long it is tried to tell services that a session has ended.
 const TELLING: Duration = Duration::from_hours(1);
@@ -111,6 +117,9 @@ pub(crate) struct Visit {
 
 #[derive(Serialize, Deserialize)]
 struct Record {
+    /// What names the session, for those who find it by looking through the store.
+    #[serde(default)]
+    id: String,
     user: String,
     at: u64,
     ends: u64,
@@ -130,6 +139,23 @@ impl Session {
             at: seconds(self.authenticated),
             password: self.password.clone(),
             remembered: self.choices.remembered,
+        }
+    }
+}
+
+impl Record {
+    fn into_session(self, id: String, key: Key) -> Session {
+        Session {
+            id,
+            user: self.user,
+            authenticated: from_seconds(self.at),
+            ends: from_seconds(self.ends),
+            choices: Choices {
+                remembered: self.remembered,
+                warn: self.warn,
+            },
+            password: self.password,
+            key,
         }
     }
 }
@@ -201,6 +227,7 @@ impl Sessions {
             password: self.password(person),
         };
         let record = Record {
+            id: session.id.clone(),
             user: session.user.clone(),
             at: seconds(authenticated),
             ends: seconds(ends),
@@ -231,21 +258,41 @@ impl Sessions {
         let Some(bytes) = self.store.get(&key).await? else {
             return Ok(None);
         };
-        let Ok(record) = serde_json::from_slice::<Record>(&bytes) else {
-            return Ok(None);
-        };
-        Ok(Some(Session {
-            id: id.to_owned(),
-            user: record.user,
-            authenticated: from_seconds(record.at),
-            ends: from_seconds(record.ends),
-            choices: Choices {
-                remembered: record.remembered,
-                warn: record.warn,
-            },
-            password: record.password,
-            key,
-        }))
+        let record = serde_json::from_slice::<Record>(&bytes).ok();
+        Ok(record.map(|record| record.into_session(id.to_owned(), key)))
+    }
+
+    /// A page of the live sessions, each with the time at which it ends if it is not used.
+    pub(crate) async fn page(
+        &self,
+        from: Option<&Cursor>,
+    ) -> Result<(Vec<(Session, SystemTime)>, Option<Cursor>), StoreError> {
+        let page = self.store.walk(Some(SESSION), from, PAGE).await?;
+        let sessions = page.entries.into_iter().filter_map(|entry| {
+            let mut record = serde_json::from_slice::<Record>(&entry.value).ok()?;
+            let id = std::mem::take(&mut record.id);
+            // Of another key: it is nobody's any more.
+            (self.key(&id) == entry.key).then(|| {
+                let session = record.into_session(id, entry.key);
+                (session, entry.deadline)
+            })
+        });
+        Ok((sessions.collect(), page.next))
+    }
+
+    /// The services that accepted a ticket of a session, as their addresses were given.
+    pub(crate) async fn visited(&self, id: &str) -> Result<Vec<String>, StoreError> {
+        let mut visited = Vec::new();
+        for channel in [Channel::Back, Channel::Front] {
+            let visits = self.store.members(&self.visits(id, channel)).await?;
+            let opened = visits
+                .iter()
+                .filter_map(|sealed| self.open_visit(id, sealed));
+            visited.extend(opened.map(|visit| visit.service));
+        }
+        visited.sort();
+        visited.dedup();
+        Ok(visited)
     }
 
     /// Whether a person still has the password that a session was opened with (S-057).
@@ -485,7 +532,7 @@ impl Sessions {
     }
 
     fn key(&self, id: &str) -> Key {
-        Key::new("tgt", id.as_bytes(), self.secret.hasher())
+        Key::new(SESSION, id.as_bytes(), self.secret.hasher())
     }
 
     fn visits(&self, id: &str, channel: Channel) -> Key {

@@ -130,6 +130,19 @@ impl Tickets {
         Ok(record.and_then(|record| serde_json::from_slice(&record).ok()))
     }
 
+    /// Sends a ticket that nobody has through the store. Tells whether it came back, once.
+    pub(crate) async fn round_trip(&self, now: SystemTime) -> Result<bool, StoreError> {
+        let ticket = ServiceTicket::generate(&mut secret::fill);
+        let key = self.key(ticket.kind(), ticket.secret());
+        let value = b"readiness".to_vec();
+        let made = self
+            .store
+            .create(&key, value.clone(), now + LONGEST)
+            .await?;
+        let taken = self.store.take(&key).await?;
+        Ok(made && taken == Some(value) && self.store.take(&key).await?.is_none())
+    }
+
     fn key(&self, kind: TicketKind, secret: &str) -> Key {
         // The kind is part of the key, so that no ticket is ever found as one of another kind (S-005).
         let kind = match kind {

@@ -10,7 +10,9 @@ mod password;
 mod say;
 mod serve;
 mod service;
+mod session;
 mod signals;
+mod store;
 mod user;
 
 use std::process::ExitCode;
@@ -36,6 +38,10 @@ enum Command {
     User(user::Arguments),
     Service(service::Arguments),
     Login(Box<login::Arguments>),
+    Session(session::Arguments),
+    Store(store::Arguments),
+    Backup(store::Backup),
+    Restore(store::Restore),
     Inspect(Box<inspect::Arguments>),
     Doctor(Box<doctor::Arguments>),
     Conformance(Box<conformance::Arguments>),
@@ -52,6 +58,10 @@ fn main() -> ExitCode {
         Command::Serve(arguments) => serve::run(&arguments),
         Command::User(arguments) => user::run(arguments),
         Command::Service(arguments) => service::run(arguments),
+        Command::Session(arguments) => session::run(arguments),
+        Command::Store(arguments) => store::run(arguments),
+        Command::Backup(arguments) => store::back_up(&arguments),
+        Command::Restore(arguments) => store::restore(&arguments),
         Command::ConfigReference => {
             say::line(casque_server::configuration_reference().trim_end());
             ExitCode::SUCCESS

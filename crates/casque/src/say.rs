@@ -17,6 +17,11 @@ pub(crate) fn line(text: impl Display) {
     let _ = out.flush();
 }
 
+/// A line on standard error, where standard output belongs to a program.
+pub(crate) fn aside(text: impl Display) {
+    let _ = writeln!(io::stderr(), "{text}");
+}
+
 /// A warning on standard error.
 pub(crate) fn warning(text: impl Display) {
     let _ = writeln!(io::stderr(), "warning: {text}");

@@ -4,18 +4,20 @@ use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 use std::sync::Arc;
+use std::time::Duration;
 
 use casque_server::{
-    Config, OutboundError, Parts, PasswordChecker, PasswordCheckerOptions, PeopleFile, Server,
-    Services, Tls, TlsConfig, TlsError,
+    Audit, AuditTarget, ClaimError, Config, OutboundError, Parts, PasswordChecker,
+    PasswordCheckerOptions, PeopleFile, Reloader, Server, Services, Tls, TlsConfig, TlsError,
 };
-use casque_store::{Clock, KeyHasher, MemoryStore, SharedStore, StoreError, SystemClock};
+use casque_store::{Clock, KeyHasher, MemoryStore, SharedStore, SystemClock};
 use clap::Args;
 use tokio::net::TcpListener;
+use tokio::sync::Notify;
 
 use crate::log;
 use crate::say::{self, Failure, WRONG, chain};
-use crate::signals::told_to_end;
+use crate::signals::{self, notify_hangups};
 
 /// Run a CAS server.
 ///
@@ -59,8 +61,8 @@ pub(crate) fn run(arguments: &Arguments) -> ExitCode {
 }
 
 /// Everything that the configuration names.
-struct Loaded {
-    config: Config,
+pub(crate) struct Loaded {
+    pub(crate) config: Config,
     people: Arc<PeopleFile>,
     services: Arc<Services>,
     tls: Option<Tls>,
@@ -68,7 +70,7 @@ struct Loaded {
 
 impl Loaded {
     /// Reads it all before it gives up, so that one run tells everything that is wrong.
-    fn read(path: &Path) -> Result<Self, Vec<String>> {
+    pub(crate) fn read(path: &Path) -> Result<Self, Vec<String>> {
         let config = Config::from_file_and_environment(path, environment())
             .map_err(|faults| vec![faults.to_string()])?;
         let mut faults = Vec::new();
@@ -110,6 +112,23 @@ impl Loaded {
             }
             _ => Err(faults),
         }
+    }
+
+    /// The server that is made of it, on its store.
+    pub(crate) fn server(&self) -> Result<Server, Failure> {
+        let hasher = secret_key(&self.config.secret_key)?;
+        let clock: Arc<dyn Clock> = Arc::new(SystemClock::new());
+        let store = self.config.store.open(clock.clone()).map_err(|error| {
+            Failure::failed(format_args!("the store {}", self.config.store), &error)
+        })?;
+        let parts = Parts {
+            people: self.people.clone(),
+            services: self.services.clone(),
+            passwords: PasswordChecker::new(self.checker_options()),
+            hasher,
+        };
+        Server::new(&self.config, parts, store, clock)
+            .map_err(|error| roots_fault(&self.config, &error))
     }
 
     fn warnings(&self) -> Vec<String> {
@@ -229,46 +248,49 @@ fn try_roots(loaded: &Loaded) -> Result<(), Failure> {
 
 async fn serve(loaded: Loaded) -> Result<(), Failure> {
     let mut warnings = loaded.warnings();
-    let passwords = PasswordChecker::new(loaded.checker_options());
+    let server = loaded.server()?;
+    let claimed = claim(&server).await?;
     let Loaded {
         config,
         people,
         services,
         tls,
     } = loaded;
-    let hasher = secret_key(&config.secret_key)?;
-    let clock: Arc<dyn Clock> = Arc::new(SystemClock::new());
-    let store_failed =
-        |error: StoreError| Failure::failed(format_args!("the store {}", config.store), &error);
-    let store = config.store.open(clock.clone()).map_err(store_failed)?;
-    match store.ping().await {
-        Ok(()) => {}
+    if let Err(error) = &claimed {
         // Machines that start together need not start in order.
-        Err(error) if error.is_unavailable() => warnings.push(format!(
+        warnings.push(format!(
             "the store {} does not answer yet, and until it does people are told to come back later: {}",
             config.store,
-            chain(&error)
-        )),
-        Err(error) => return Err(store_failed(error)),
+            chain(error)
+        ));
     }
     let (people_count, service_count) = (people.len(), services.len());
     let notices = services.notices();
-    let parts = Parts {
-        people,
-        services,
-        passwords,
-        hasher,
+    if let Some(target) = &config.operation.audit {
+        server.audit_to(open_audit(&config, target)?);
+    }
+    let mut reloader = Reloader::new(server.clone())
+        .people(people)
+        .services(config.services.clone(), &services);
+    if let Some(tls) = &tls {
+        reloader = reloader.certificate(tls.clone());
+    }
+    let (listener, address) = listen(config.listen).await?;
+    let operation = match config.operation.listen {
+        Some(address) => Some(listen(address).await?),
+        None => None,
     };
-    let server =
-        Server::new(&config, parts, store, clock).map_err(|error| roots_fault(&config, &error))?;
-    let listener = TcpListener::bind(config.listen).await.map_err(|error| {
-        Failure::failed(format_args!("cannot listen on {}", config.listen), &error)
-    })?;
-    let shutdown = told_to_end().map_err(|error| Failure::failed("signals", &error))?;
-    let address = listener
-        .local_addr()
-        .map_err(|error| Failure::failed("the socket", &error))?;
-    announce(&config, address, people_count, service_count);
+    let signals = |error| Failure::failed("signals", &error);
+    let shutdown = signals::told_to_drain(server.clone()).map_err(signals)?;
+    let reload = Arc::new(Notify::new());
+    notify_hangups(reload.clone()).map_err(signals)?;
+    let operation_address = operation.as_ref().map(|(_, address)| *address);
+    announce(
+        &config,
+        (address, operation_address),
+        people_count,
+        service_count,
+    );
     // In the log and not beside it: whoever reads the log as JSON reads these, too.
     for notice in notices {
         tracing::info!("{notice}");
@@ -276,29 +298,119 @@ async fn serve(loaded: Loaded) -> Result<(), Failure> {
     for warning in warnings {
         tracing::warn!("{warning}");
     }
-    server
-        .serve(listener, tls, shutdown)
-        .await
-        .map_err(|error| Failure::failed("the socket", &error))?;
-    say::line("Ended.");
+    let reloading = tokio::spawn(reloader.run(reload));
+    let operation = operation.map(|(listener, _)| {
+        let server = server.clone();
+        tokio::spawn(async move { server.serve_operation(listener).await })
+    });
+    let serving = server.serve(listener, tls, shutdown);
+    let outcome = tokio::select! {
+        outcome = serving => outcome.map_err(|error| Failure::failed("the socket", &error)),
+        failure = claim_in_time(&server, claimed.is_ok()) => Err(failure),
+    };
+    reloading.abort();
+    if let Some(operation) = operation {
+        operation.abort();
+    }
+    outcome?;
+    tell_person(&config, format_args!("Ended."));
     Ok(())
 }
 
-fn announce(config: &Config, address: SocketAddr, people: usize, services: usize) {
+/// How often a store that did not answer is asked again whose it is.
+const CLAIM_INTERVAL: Duration = Duration::from_secs(2);
+
+/// Makes sure that the store is this deployment's; the inner error says that it does not answer yet.
+async fn claim(server: &Server) -> Result<Result<(), ClaimError>, Failure> {
+    match server.claim_store().await {
+        Ok(()) => Ok(Ok(())),
+        Err(ClaimError::Store(error)) if error.is_unavailable() => Ok(Err(error.into())),
+        Err(error) => Err(claim_fault(&error)),
+    }
+}
+
+/// Ends with a failure where a store that answers at last turns out to be another deployment's.
+async fn claim_in_time(server: &Server, claimed: bool) -> Failure {
+    let mut ticks = tokio::time::interval(CLAIM_INTERVAL);
+    let mut claimed = claimed;
+    while !claimed {
+        ticks.tick().await;
+        match claim(server).await {
+            Ok(outcome) => claimed = outcome.is_ok(),
+            Err(failure) => return failure,
+        }
+    }
+    std::future::pending().await
+}
+
+async fn listen(address: SocketAddr) -> Result<(TcpListener, SocketAddr), Failure> {
+    let listener = TcpListener::bind(address)
+        .await
+        .map_err(|error| Failure::failed(format_args!("cannot listen on {address}"), &error))?;
+    let address = listener
+        .local_addr()
+        .map_err(|error| Failure::failed("the socket", &error))?;
+    Ok((listener, address))
+}
+
+fn open_audit(config: &Config, target: &AuditTarget) -> Result<Audit, Failure> {
+    Audit::open(target.clone(), Arc::new(SystemClock::new())).map_err(|error| {
+        let problem = format!("`operation.audit` names {target}, which cannot be opened: {error}");
+        Failure::wrong(config.fault("operation.audit", problem).to_string())
+    })
+}
+
+/// Says something to the person at the terminal, away from an audit log on standard output.
+fn tell_person(config: &Config, text: std::fmt::Arguments<'_>) {
+    if config.operation.audit == Some(AuditTarget::Standard) {
+        say::aside(text);
+    } else {
+        say::line(text);
+    }
+}
+
+fn announce(
+    config: &Config,
+    (address, operation): (SocketAddr, Option<SocketAddr>),
+    people: usize,
+    services: usize,
+) {
     let scheme = if config.tls.is_some() {
         "https"
     } else {
         "plain http"
     };
-    say::line(format_args!(
-        "casque {} serves {}\n  listens on  {address} ({scheme})\n  people      {people} in {}\n  \
-         services    {services} in {}\n  store       {}",
-        env!("CARGO_PKG_VERSION"),
-        config.base_url.as_str(),
-        config.people.display(),
-        config.services.display(),
-        config.store,
-    ));
+    let operation = operation.map_or_else(String::new, |address| {
+        format!("\n  operation   http://{address}/livez, /readyz, /metrics")
+    });
+    let audit = config.operation.audit.as_ref();
+    let audit = audit.map_or_else(String::new, |target| format!("\n  audit log   {target}"));
+    tell_person(
+        config,
+        format_args!(
+            "casque {} serves {}\n  listens on  {address} ({scheme})\n  people      {people} in {}\n  \
+             services    {services} in {}\n  store       {}{operation}{audit}",
+            env!("CARGO_PKG_VERSION"),
+            config.base_url.as_str(),
+            config.people.display(),
+            config.services.display(),
+            config.store,
+        ),
+    );
+}
+
+/// Why this node must not use the store, and what to do.
+pub(crate) fn claim_fault(error: &ClaimError) -> Failure {
+    let words = chain(error);
+    match error {
+        ClaimError::OtherKey { .. } => Failure::wrong(format!(
+            "{words}\n  fix: copy the file of `secret_key` from a node that uses this store, or name another `store`"
+        )),
+        ClaimError::NewerSchema { .. } => Failure::wrong(format!(
+            "{words}\n  fix: start the casque that wrote them, or a newer one"
+        )),
+        _ => Failure::failed("the store", error),
+    }
 }
 
 /// The secret of the deployment, made at the first start; one that others can read is no secret (S-074).

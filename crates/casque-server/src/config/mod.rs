@@ -25,6 +25,7 @@ use casque_proto::apereo::IGNORABLE;
 use casque_store::StoreUrl;
 use ipnet::IpNet;
 
+use crate::journal::AuditTarget;
 use crate::password::{HashParams, PasswordCheckerOptions};
 
 /// Everything an operator can set. Paths are resolved against the folder of the file.
@@ -80,6 +81,8 @@ pub struct Config {
     pub apereo: ApereoConfig,
     /// What one client may take.
     pub limits: LimitsConfig,
+    /// What an operator watches.
+    pub operation: OperationConfig,
     pointers: Pointers,
     /// Advice on environment variables that nearly name a key.
     misspelt: Vec<String>,
@@ -183,6 +186,17 @@ pub struct LimitsConfig {
     pub shutdown: Duration,
 }
 
+/// `[operation]`
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct OperationConfig {
+    /// Where `/livez`, `/readyz` and `/metrics` are answered; nowhere without it.
+    pub listen: Option<SocketAddr>,
+    /// Where the audit log goes, if there is one.
+    pub audit: Option<AuditTarget>,
+    /// How long connections are accepted after the server has been told to end.
+    pub drain: Duration,
+}
+
 impl Config {
     /// Reads a file. Environment variables are not looked at.
     ///
@@ -244,6 +258,14 @@ impl Config {
                  trusted_proxies = [\"127.0.0.1\", \"::1\"]"
                     .to_owned(),
             );
+        }
+        if let Some(listen) = self.operation.listen
+            && !listen.ip().is_loopback()
+        {
+            warnings.push(format!(
+                "operation.listen = \"{listen}\" is reachable from outside: whoever reaches it can read what the \
+                 server counts; keep it in a network of your own"
+            ));
         }
         if !self.store.is_durable() {
             warnings.push(format!(
@@ -348,6 +370,15 @@ impl Config {
                 body_bytes: sheet.count("limits.body_bytes")? as usize,
                 request_timeout: sheet.duration("limits.request_timeout")?,
                 shutdown: sheet.duration("limits.shutdown")?,
+            },
+            operation: OperationConfig {
+                listen: sheet.socket("operation.listen"),
+                audit: match sheet.text("operation.audit").as_deref() {
+                    None => None,
+                    Some("-") => Some(AuditTarget::Standard),
+                    Some(path) => Some(AuditTarget::File(sheet.folder().join(path))),
+                },
+                drain: sheet.duration("operation.drain")?,
             },
             pointers: Pointers::of(sheet),
             misspelt: sheet.misspelt().to_vec(),

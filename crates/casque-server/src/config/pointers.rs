@@ -7,8 +7,8 @@ use std::path::{Path, PathBuf};
 
 use super::{Config, ConfigError, Sheet};
 
-/// Every key that points to something that must be there at start, with the way to mend it.
-const POINTERS: [(&str, &str); 5] = [
+/// Every key that points to something that is opened at start, with the way to mend it.
+const POINTERS: [(&str, &str); 6] = [
     (
         "people",
         "add the first person with `casque user add NAME`, or correct `people`",
@@ -25,6 +25,10 @@ const POINTERS: [(&str, &str); 5] = [
     (
         "tls.key",
         "put the certificate's private key there as PEM, or correct `tls.key`",
+    ),
+    (
+        "operation.audit",
+        "make its folder and let the server write there, or correct `operation.audit`",
     ),
 ];
 

@@ -61,7 +61,8 @@ pub(crate) const KEYS: &[Key] = &[
         kind: Kind::Path,
         default: Default::Is("\"services/\""),
         example: "\"services/\"",
-        meaning: "The folder of services, one `.toml` file each. A service that is not in it is refused.",
+        meaning: "The folder of services, one `.toml` file each. A service that is not in it is refused. Changes hold \
+                  within seconds, without a restart.",
     },
     Key {
         name: "trusted_roots",
@@ -84,7 +85,7 @@ pub(crate) const KEYS: &[Key] = &[
         kind: Kind::Path,
         default: Default::Nothing("plain http on `listen`"),
         example: "\"cas.pem\"",
-        meaning: "The server's certificate chain (PEM).",
+        meaning: "The server's certificate chain (PEM). Another one is taken up within seconds, without a restart.",
     },
     Key {
         name: "tls.key",
@@ -317,5 +318,32 @@ pub(crate) const KEYS: &[Key] = &[
         default: Default::Is("\"10 s\""),
         example: "\"10 s\"",
         meaning: "How long open requests may finish when the server is told to end.",
+    },
+    Key {
+        name: "operation.listen",
+        kind: Kind::Socket,
+        default: Default::Nothing("none of them is answered"),
+        example: "\"127.0.0.1:9090\"",
+        meaning: "Where `/livez`, `/readyz` and `/metrics` are answered, in plain http: on loopback or in a network of \
+                  your own, never where the public can reach it.",
+    },
+    Key {
+        name: "operation.audit",
+        kind: Kind::Text,
+        default: Default::Nothing("no audit log is written"),
+        example: "\"audit.jsonl\"",
+        meaning: "The file that a line of JSON is added to for every login, ticket and logout, from the folder of this \
+                  file; `-` is standard output. It is opened anew at SIGHUP.",
+    },
+    Key {
+        name: "operation.drain",
+        kind: Kind::Duration {
+            least: Duration::ZERO,
+            most: Duration::from_mins(10),
+        },
+        default: Default::Is("\"0 s\""),
+        example: "\"15 s\"",
+        meaning: "How long new connections are accepted after SIGTERM, while `/readyz` already fails: longer than what \
+                  stands in front of several servers takes to notice.",
     },
 ];

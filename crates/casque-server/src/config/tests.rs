@@ -267,7 +267,8 @@ fn bad_configurations_and_what_is_said() {
             "base_url = \"https://cas.example.edu/cas\"\n\"a\\nb\" = 1\n",
             "casque.toml:2: unknown key `a\\u{a}b`\n  \
              fix: known here: base_url, listen, organisation, store, secret_key, people, services, trusted_roots, \
-             trusted_proxies, tls, login, passwords, tickets, sso, rest, apereo, limits",
+             trusted_proxies, tls, login, passwords, tickets, sso, rest, apereo, limits, \
+             operation",
         ),
         (
             // Everything is told at once, by line.

@@ -20,7 +20,7 @@ use http::{
 use tower::Service;
 
 use super::respond;
-use crate::state::State;
+use crate::{journal::Endpoint, state::State};
 
 /// R-013, S-043, S-058: on every answer, whatever it is.
 const ALWAYS: [(HeaderName, HeaderValue); 5] = [
@@ -82,6 +82,9 @@ where
 
     fn call(&mut self, request: Request<Body>) -> Self::Future {
         let state = self.state.clone();
+        let began = state.clock.now();
+        let path = request.uri().path();
+        let endpoint = Endpoint::of(path.strip_prefix(&*state.prefix).unwrap_or("/"));
         let answer = match refusal(&state, &request) {
             Some(refusal) => Err(refusal),
             None => Ok(self.inner.call(request)),
@@ -92,6 +95,9 @@ where
                 Err(refusal) => refusal,
             };
             complete(&state, response.headers_mut());
+            let taken = state.clock.now().duration_since(began).unwrap_or_default();
+            let metrics = &state.journal.metrics;
+            metrics.request(endpoint, response.status(), taken);
             Ok(response)
         })
     }

@@ -194,10 +194,10 @@ impl Failure {
 
 fn unavailable(state: &State, error: &StoreError) -> Response {
     let reference = hex(&random_bytes::<4>());
+    state.journal.store_failed(error);
     tracing::error!(
-        error = error as &dyn std::error::Error,
         reference,
-        "the store did not answer"
+        "a page says that signing in is not possible right now"
     );
     let page_shown = Page::Error {
         status: 503,

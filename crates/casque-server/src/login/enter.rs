@@ -1,6 +1,6 @@
 //! The one way into a service for somebody with a session: who is admitted, who is asked first, and the ticket.
 
-use std::time::Duration;
+use std::{net::IpAddr, time::Duration};
 
 use axum::response::Response;
 use casque_proto::{RegistryUrl, TicketMode};
@@ -59,6 +59,8 @@ pub(super) struct Entry<'a> {
     pub(super) options: Options,
     /// In direct answer to a password.
     pub(super) fresh: bool,
+    /// Whoever sent the request.
+    pub(super) client: Option<IpAddr>,
 }
 
 impl Entry<'_> {
@@ -83,8 +85,14 @@ impl Entry<'_> {
             Answer::AskConsent => self.ask(Question::Consent, StatusCode::OK),
             Answer::Warn => self.ask(Question::Warning, StatusCode::OK),
             _ => {
-                let Some(ticket) =
-                    issue(self.state, self.session, self.url, self.service, self.fresh).await?
+                let Some(ticket) = issue(
+                    self.state,
+                    self.session,
+                    (self.url, self.service),
+                    self.fresh,
+                    self.client,
+                )
+                .await?
                 else {
                     return Ok(None);
                 };

@@ -8,7 +8,7 @@ mod proceed;
 mod show;
 mod submit;
 
-use std::sync::Arc;
+use std::{net::IpAddr, sync::Arc};
 
 use axum::{
     extract::{self, Request},
@@ -26,6 +26,7 @@ pub(crate) use self::{
 use self::decide::Asked;
 use crate::{
     http::{Cookie, Failure, Parameters, is_prefetch, method_not_allowed, page_with_forms, text},
+    journal::{Ended, Event, Granted},
     pages::{Continue, Field, Login, LoginProblem, Page, ServiceLabel},
     people::Person,
     registry::{ResponseType, Service},
@@ -50,9 +51,12 @@ pub(crate) async fn login(
                 "This page is not sent in advance.\n",
             );
         }
-        Method::GET => show::show(&state, request.uri().query(), request.headers()).await,
+        Method::GET => {
+            let client = state.client(request.headers(), request.extensions());
+            show::show(&state, request.uri().query(), request.headers(), client).await
+        }
         // A link checker must not spend or make anything: it sees what a stranger sees.
-        Method::HEAD => show::show(&state, request.uri().query(), &HeaderMap::new()).await,
+        Method::HEAD => show::show(&state, request.uri().query(), &HeaderMap::new(), None).await,
         Method::POST => submit::submit(&state, request).await,
         _ => return method_not_allowed("GET, HEAD, POST"),
     };
@@ -102,6 +106,14 @@ impl<'s> Wanted<'s> {
                 text: text.into_owned(),
             },
         })
+    }
+
+    /// The id of the service, if there is one.
+    fn service_id(&self) -> Option<&'s str> {
+        match self {
+            Self::Registered { service, .. } => Some(&service.id),
+            Self::None | Self::Refused { .. } => None,
+        }
     }
 
     fn asked(&self) -> Asked {
@@ -219,7 +231,10 @@ fn shown_back(username: &str) -> &str {
 }
 
 /// The page for a service that is not registered.
-fn refused(state: &State, text: &str) -> Response {
+fn refused(state: &State, text: &str, client: Option<IpAddr>) -> Response {
+    state
+        .journal
+        .tell(&Event::ServiceRefused { url: text, client });
     tracing::info!(
         service = %redact(text, None),
         "login for a service that is not registered"
@@ -274,7 +289,9 @@ pub(crate) async fn session_of(
     if let Some(person) = person {
         return Ok(Some((session, person)));
     }
-    state.end_session(&session.id).await?;
+    state
+        .end_session(&session, Ended::PersonChanged, None)
+        .await?;
     Ok(None)
 }
 
@@ -282,9 +299,9 @@ pub(crate) async fn session_of(
 pub(crate) async fn issue(
     state: &State,
     session: &Session,
-    url: &RegistryUrl,
-    service: &Service,
+    (url, service): (&RegistryUrl, &Service),
     fresh: bool,
+    client: Option<IpAddr>,
 ) -> Result<Option<ServiceTicket>, StoreError> {
     let now = state.clock.now();
     if !state.sessions.used(session, now).await? {
@@ -297,7 +314,15 @@ pub(crate) async fn issue(
         fresh,
         proxies: Vec::new(),
     };
-    state.tickets.issue(&grant, now).await.map(Some)
+    let ticket = state.tickets.issue(&grant, now).await?;
+    state.journal.tell(&Event::TicketGranted {
+        kind: Granted::Service,
+        ticket: ticket.secret(),
+        user: &session.user,
+        service: &service.id,
+        client,
+    });
+    Ok(Some(ticket))
 }
 
 fn add_cookie(response: &mut Response, cookie: HeaderValue) {

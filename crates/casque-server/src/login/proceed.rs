@@ -40,6 +40,7 @@ pub(crate) async fn proceed(
 async fn answer(state: &State, request: Request) -> Result<Response, Failure> {
     let (parts, body) = request.into_parts();
     let headers = &parts.headers;
+    let client = state.client(headers, &parts.extensions);
     let body = read_form(headers, body, &state.form_limits).await?;
     let parameters = Parameters::read(parts.uri.query(), Some(&body))?;
     let options = Options::read(&parameters)?;
@@ -58,7 +59,7 @@ async fn answer(state: &State, request: Request) -> Result<Response, Failure> {
             url,
             service,
         } => (text, *mode, url, *service),
-        Wanted::Refused { text } => return Ok(refused(state, text)),
+        Wanted::Refused { text } => return Ok(refused(state, text, client)),
         Wanted::None => return Ok(home(state)),
     };
     let ask_password = |renew| {
@@ -84,6 +85,7 @@ async fn answer(state: &State, request: Request) -> Result<Response, Failure> {
         service,
         options,
         fresh: parameters.flag("fresh"),
+        client,
     };
     // Taken as it was shown: other attributes by now, and it is asked again.
     let to = entry.bound_to(question);

@@ -1,5 +1,7 @@
 //! GET `/login`.
 
+use std::net::IpAddr;
+
 use axum::response::Response;
 use http::{HeaderMap, StatusCode};
 
@@ -26,6 +28,7 @@ pub(super) async fn show(
     state: &State,
     query: Option<&str>,
     headers: &HeaderMap,
+    client: Option<IpAddr>,
 ) -> Result<Response, Failure> {
     let parameters = Parameters::from_query(query)?;
     if parameters.in_query("username") || parameters.in_query("password") {
@@ -54,6 +57,7 @@ pub(super) async fn show(
             service,
             options,
             fresh: false,
+            client,
         }),
         _ => None,
     };
@@ -69,7 +73,7 @@ pub(super) async fn show(
     };
     match (decide(situation), &wanted) {
         (Answer::Form, _) => {}
-        (Answer::Refused, Wanted::Refused { text }) => return Ok(refused(state, text)),
+        (Answer::Refused, Wanted::Refused { text }) => return Ok(refused(state, text, client)),
         (Answer::BackWithoutTicket, Wanted::Registered { url, .. }) => {
             return Ok(redirect(state, url.as_str()));
         }

@@ -1,17 +1,18 @@
 //! POST `/login`.
 
-use std::time::Duration;
+use std::{net::IpAddr, time::Duration};
 
 use axum::{extract::Request, response::Response};
 use http::{HeaderMap, HeaderValue, StatusCode, header::RETRY_AFTER};
 
 use super::{Form, Options, Wanted, add_cookie, decide, enter::Entry, flow, logged_in, refused};
 use crate::{
-    credentials::{Checked, Credentials},
+    credentials::{Checked, Credentials, Origin},
     http::{
         Cookie, Failure, Parameters, Peer, client_address, is_own_form, is_unlisted_proxy, network,
         read_form,
     },
+    journal::Ended,
     pages::LoginProblem,
     people::Person,
     sso::{Choices, Session},
@@ -35,6 +36,7 @@ pub(super) async fn submit(state: &State, request: Request) -> Result<Response, 
         return Err(Failure::Parameters);
     }
     let peer = parts.extensions.get::<Peer>().copied();
+    let client = client_address(peer, headers, &state.trusted_proxies);
     let username = String::from_utf8_lossy(username).into_owned();
     let wanted = Wanted::read(state, &parameters)?;
     let attempt = Attempt {
@@ -48,7 +50,8 @@ pub(super) async fn submit(state: &State, request: Request) -> Result<Response, 
             remembered: state.remember_me && parameters.flag("rememberMe"),
             warn: parameters.flag("warn"),
         },
-        network: network(client_address(peer, headers, &state.trusted_proxies)),
+        network: network(client),
+        client,
         everybodys: is_unlisted_proxy(peer, headers, &state.trusted_proxies),
     };
     if attempt.everybodys {
@@ -65,7 +68,7 @@ pub(super) async fn submit(state: &State, request: Request) -> Result<Response, 
         return Ok(attempt.again(StatusCode::FORBIDDEN, LoginProblem::StaleForm));
     }
     if let Wanted::Refused { text } = &wanted {
-        return Ok(refused(state, text));
+        return Ok(refused(state, text, client));
     }
     attempt.judge(password, parameters.only_in_body("lt")).await
 }
@@ -79,6 +82,7 @@ struct Attempt<'a> {
     options: Options,
     choices: Choices,
     network: String,
+    client: Option<IpAddr>,
     /// The network is that of a proxy which is not listed, and so of everybody behind it.
     everybodys: bool,
 }
@@ -115,9 +119,15 @@ impl Attempt<'_> {
             everybodys: self.everybodys,
             device,
         };
+        let origin = Origin {
+            client: self.client,
+            network: &self.network,
+            service: self.wanted.service_id(),
+        };
         let attempt = match state.throttle.begin(who, now).await? {
             Ok(attempt) => attempt,
             Err(wait) => {
+                credentials.throttled(state, origin);
                 tracing::warn!(network = %self.network, "login refused: too many failures");
                 let response =
                     self.again(StatusCode::TOO_MANY_REQUESTS, LoginProblem::TooManyAttempts);
@@ -129,7 +139,7 @@ impl Attempt<'_> {
         if !self.spend_ticket(ticket).await? {
             return Ok(self.again(StatusCode::FORBIDDEN, LoginProblem::StaleForm));
         }
-        match credentials.check(state, attempt, &self.network).await? {
+        match credentials.check(state, attempt, origin).await? {
             Checked::Right(person) => self.welcome(&person, &counted_as, device.is_some()).await,
             Checked::Wrong => {
                 Ok(self.again(StatusCode::UNAUTHORIZED, LoginProblem::WrongCredentials))
@@ -151,10 +161,7 @@ impl Attempt<'_> {
         let state = self.state;
         let session = self.replace_session(person).await?;
         let (cookie, session) = session;
-        let service = match self.wanted {
-            Wanted::Registered { service, .. } => service.id.as_str(),
-            Wanted::None | Wanted::Refused { .. } => "none",
-        };
+        let service = self.wanted.service_id().unwrap_or("none");
         tracing::info!(user = %person.id, service, network = %self.network, "login");
         let mut response = match self.enter(&session, person).await? {
             Some(response) => response,
@@ -193,6 +200,7 @@ impl Attempt<'_> {
             service,
             options: self.options,
             fresh: true,
+            client: self.client,
         };
         let gateway = self.options.gateway && !self.options.renew;
         entry
@@ -214,7 +222,7 @@ impl Attempt<'_> {
         if let Some(old) = &old
             && old.user != person.id
         {
-            state.end_session(&old.id).await?;
+            state.end_session(old, Ended::Replaced, self.client).await?;
         }
         let (ticket, session) = state.sessions.open(person, self.choices, now).await?;
         if let Some(old) = &old

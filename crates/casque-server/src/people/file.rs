@@ -1,10 +1,8 @@
 //! `people.toml`, read anew whenever it changes.
 
 use std::collections::{BTreeMap, HashMap};
-use std::fs;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, PoisonError, RwLock};
-use std::time::SystemTime;
 
 use toml::de::{DeTable, DeValue};
 
@@ -14,6 +12,7 @@ use crate::config::{
     syntax_error,
 };
 use crate::password::{HashParams, HashProblem, inspect_hash};
+use crate::seen::Seen;
 use crate::text::is_hidden;
 
 pub(crate) const REFERENCE_INTRODUCTION: &str = "## The file of people\n\n\
@@ -83,16 +82,11 @@ pub struct PeopleFile {
 #[derive(Debug)]
 struct State {
     seen: Seen,
+    /// How often it has been read since.
+    readings: u64,
+    /// What was wrong with it the last time.
+    fault: Option<String>,
     people: Arc<HashMap<String, Arc<Person>>>,
-}
-
-/// What tells that a file is another one or has been written.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-struct Seen {
-    modified: Option<SystemTime>,
-    length: u64,
-    #[cfg(unix)]
-    inode: u64,
 }
 
 impl PeopleFile {
@@ -107,7 +101,12 @@ impl PeopleFile {
         let people = Arc::new(read(&path)?);
         Ok(Self {
             path,
-            state: RwLock::new(State { seen, people }),
+            state: RwLock::new(State {
+                seen,
+                readings: 0,
+                fault: None,
+                people,
+            }),
         })
     }
 
@@ -156,39 +155,48 @@ impl PeopleFile {
         }
         let mut state = self.state.write().unwrap_or_else(PoisonError::into_inner);
         if state.seen != seen {
-            state.seen = seen;
-            match read(&self.path) {
-                Ok(people) => {
-                    tracing::info!(people = people.len(), "the file of people was read anew");
-                    state.people = Arc::new(people);
-                }
-                Err(faults) => tracing::error!(
-                    %faults,
-                    "the file of people has become wrong; its last good state stays in force"
-                ),
-            }
+            state.read(&self.path, seen);
         }
         state.people.clone()
+    }
+
+    /// Takes up a change, or reads the file in any case. Gives how often it has been read and what is wrong with it.
+    pub(crate) fn refresh(&self, in_any_case: bool) -> (u64, Option<String>) {
+        if in_any_case {
+            let mut state = self.state.write().unwrap_or_else(PoisonError::into_inner);
+            state.read(&self.path, Seen::of(&self.path));
+        } else {
+            self.current();
+        }
+        let state = self.state.read().unwrap_or_else(PoisonError::into_inner);
+        (state.readings, state.fault.clone())
+    }
+}
+
+impl State {
+    fn read(&mut self, path: &Path, seen: Seen) {
+        self.seen = seen;
+        self.readings += 1;
+        match read(path) {
+            Ok(people) => {
+                tracing::info!(people = people.len(), "the file of people was read anew");
+                self.people = Arc::new(people);
+                self.fault = None;
+            }
+            Err(faults) => {
+                tracing::error!(
+                    %faults,
+                    "the file of people has become wrong; its last good state stays in force"
+                );
+                self.fault = Some(faults.to_string());
+            }
+        }
     }
 }
 
 impl People for PeopleFile {
     fn find(&self, username: &str) -> Option<Arc<Person>> {
         self.current().get(username).cloned()
-    }
-}
-
-impl Seen {
-    fn of(path: &Path) -> Self {
-        let metadata = fs::metadata(path).ok();
-        Self {
-            modified: metadata.as_ref().and_then(|data| data.modified().ok()),
-            length: metadata.as_ref().map_or(0, fs::Metadata::len),
-            #[cfg(unix)]
-            inode: metadata
-                .as_ref()
-                .map_or(0, std::os::unix::fs::MetadataExt::ino),
-        }
     }
 }
 
@@ -382,6 +390,8 @@ fn of_person(fault: ConfigError, name: &str) -> ConfigError {
 
 #[cfg(test)]
 mod tests {
+    use std::fs;
+
     use super::*;
 
     const HASH: &str = "$argon2id$v=19$m=19456,t=2,p=1$c29tZXNhbHRzb21lc2FsdA$RdescudvJCsgt3ub+b3kmeCxGo6mB3SzDBgRcaYDzxQ";

@@ -38,7 +38,7 @@ pub(crate) struct Callbacks {
     tls: TlsConnector,
     clock: Arc<dyn Clock>,
     parallel: Arc<Semaphore>,
-    lanes: HashMap<String, Lane>,
+    lanes: HashMap<String, Arc<Lane>>,
 }
 
 /// The calls to one service.
@@ -62,16 +62,32 @@ impl Callbacks {
         tls: ClientConfig,
         clock: Arc<dyn Clock>,
     ) -> Self {
-        let proxies = services
-            .iter()
-            .filter(|service| service.proxy.allows_proxying());
         Self {
             network,
             tls: TlsConnector::from(Arc::new(tls)),
             clock,
             parallel: Arc::new(Semaphore::new(PARALLEL)),
+            lanes: HashMap::new(),
+        }
+        .for_services(services)
+    }
+
+    /// The same for another registry; a service that was there keeps its lane.
+    pub(crate) fn for_services(&self, services: &Services) -> Self {
+        let proxies = services
+            .iter()
+            .filter(|service| service.proxy.allows_proxying());
+        let lane = |id: &str| {
+            let known = self.lanes.get(id).cloned();
+            known.unwrap_or_else(|| Arc::new(Lane::new()))
+        };
+        Self {
+            network: self.network.clone(),
+            tls: self.tls.clone(),
+            clock: self.clock.clone(),
+            parallel: self.parallel.clone(),
             lanes: proxies
-                .map(|service| (service.id.clone(), Lane::new()))
+                .map(|service| (service.id.clone(), lane(&service.id)))
                 .collect(),
         }
     }

@@ -2,18 +2,22 @@
 
 mod callbacks;
 
-use std::sync::Arc;
+use std::{net::IpAddr, sync::Arc};
 
-use axum::{extract, response::Response};
+use axum::{
+    extract::{self, Request},
+    response::Response,
+};
 use casque_proto::{
     Failure, ProxyGrantingTicket, ProxyResponse, ProxyTicket, RegistryUrl, TicketKind,
 };
 use casque_store::StoreError;
-use http::{Method, StatusCode, Uri};
+use http::{Method, StatusCode};
 
 pub(crate) use self::callbacks::Callbacks;
 use crate::{
     http::{Parameters, content, method_not_allowed},
+    journal::{Event, Granted},
     login::LONGEST_SERVICE,
     people::Person,
     registry::{Service, Services},
@@ -30,20 +34,22 @@ const LONGEST_CHAIN: usize = 10;
 /// GET `/proxy`.
 pub(crate) async fn proxy(
     extract::State(state): extract::State<Arc<State>>,
-    method: Method,
-    uri: Uri,
+    request: Request,
 ) -> Response {
-    if method != Method::GET {
+    if request.method() != Method::GET {
         return method_not_allowed("GET");
     }
-    let (format, parameters) = read_query(uri.query(), true);
+    let (format, parameters) = read_query(request.uri().query(), true);
+    let client = state.client(request.headers(), request.extensions());
     let outcome = match parameters {
-        Ok(parameters) => ask(&state, &parameters).await,
+        Ok(parameters) => ask(&state, &parameters, client).await,
         Err(refusal) => Err(refusal),
     };
     let response = match outcome {
         Ok(ticket) => ProxyResponse::Success(ticket),
         Err(refusal) => {
+            let code = refusal.code;
+            state.journal.tell(&Event::ProxyRefused { code, client });
             tracing::info!(code = ?refusal.code, reason = refusal.words, "proxy ticket refused");
             ProxyResponse::Failure(Failure::new(refusal.code.into(), refusal.words))
         }
@@ -57,7 +63,11 @@ pub(crate) async fn proxy(
 }
 
 /// An unavailable store is `INTERNAL_ERROR`.
-async fn ask(state: &State, parameters: &Parameters) -> Result<ProxyTicket, Refusal> {
+async fn ask(
+    state: &State,
+    parameters: &Parameters,
+    client: Option<IpAddr>,
+) -> Result<ProxyTicket, Refusal> {
     let Some(pgt) = parameters.text("pgt") else {
         return refuse(Code::InvalidRequest, "The parameter pgt is required.");
     };
@@ -78,11 +88,9 @@ async fn ask(state: &State, parameters: &Parameters) -> Result<ProxyTicket, Refu
     let Some(pgt) = pgt.filter(|pgt| pgt.kind() == TicketKind::ProxyGranting) else {
         return Err(UNKNOWN_TICKET);
     };
-    grant(state, &pgt, &target).await.unwrap_or_else(|error| {
-        tracing::error!(
-            error = &error as &dyn std::error::Error,
-            "the store did not answer"
-        );
+    let granted = grant(state, &pgt, &target, client).await;
+    granted.unwrap_or_else(|error| {
+        state.journal.store_failed(&error);
         Err(UNAVAILABLE)
     })
 }
@@ -91,6 +99,7 @@ async fn grant(
     state: &State,
     pgt: &ProxyGrantingTicket,
     target: &str,
+    client: Option<IpAddr>,
 ) -> Result<Result<ProxyTicket, Refusal>, StoreError> {
     let Some(proxying) = state.tickets.proxying(pgt).await? else {
         return Ok(Err(UNKNOWN_TICKET));
@@ -126,6 +135,13 @@ async fn grant(
         .tickets
         .issue_proxy(&granted, now, session.ends)
         .await?;
+    state.journal.tell(&Event::TicketGranted {
+        kind: Granted::Proxy,
+        ticket: ticket.secret(),
+        user: &session.user,
+        service: &target.service.id,
+        client,
+    });
     tracing::info!(user = %session.user, service = %target.service.id, "proxy ticket issued");
     Ok(Ok(ticket))
 }

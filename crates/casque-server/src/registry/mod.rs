@@ -19,7 +19,11 @@ use casque_proto::RegistryUrl;
 use casque_store::{Clock, SystemClock};
 use serde::{Deserialize, Serialize};
 
-use crate::{config::ConfigErrors, secret::random_bytes};
+use crate::{
+    config::ConfigErrors,
+    secret::random_bytes,
+    seen::{self, SeenFolder},
+};
 
 /// The registered services; a service that is not in it is refused (S-032).
 ///
@@ -49,6 +53,17 @@ pub struct Services {
     notes: Vec<Note>,
     /// Says which services have expired.
     clock: Arc<dyn Clock>,
+    /// Where they were read from, so that they can be read again.
+    origin: Origin,
+}
+
+/// What a registry was read from.
+#[derive(Debug, Clone, Default)]
+pub(crate) struct Origin {
+    /// The files, as they were.
+    pub(crate) seen: SeenFolder,
+    /// What was left aside of Apereo's definitions.
+    pub(crate) ignored: Vec<String>,
 }
 
 /// Something to know about the files of a registry.
@@ -84,6 +99,7 @@ impl Services {
             number: u64::from_ne_bytes(random_bytes()),
             notes: Vec::new(),
             clock: Arc::new(SystemClock::new()),
+            origin: Origin::default(),
         };
         for (place, service) in kept.iter().enumerate() {
             registry.by_id.insert(service.id.clone(), place);
@@ -116,10 +132,22 @@ impl Services {
     /// # Errors
     /// [`ConfigErrors`] with everything that is wrong in all files.
     pub fn load_ignoring(folder: impl AsRef<Path>, ignored: &[&str]) -> Result<Self, ConfigErrors> {
-        let (services, notes) = folder::read(folder.as_ref(), ignored)?;
+        let folder = folder.as_ref();
+        // Seen first, read second: a change in between is found at the next look.
+        let seen = seen::folder(folder);
+        let (services, notes) = folder::read(folder, ignored)?;
         let mut registry = Self::new(services);
         registry.notes = notes;
+        registry.origin = Origin {
+            seen,
+            ignored: ignored.iter().map(|&name| name.to_owned()).collect(),
+        };
         Ok(registry)
+    }
+
+    /// What they were read from.
+    pub(crate) fn origin(&self) -> &Origin {
+        &self.origin
     }
 
     /// The same, judging by this clock which services have expired.

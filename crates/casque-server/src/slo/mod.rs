@@ -13,6 +13,7 @@ use rustls::ClientConfig;
 use tokio::sync::Semaphore;
 
 use crate::{
+    journal::{Event, Journal, Message},
     outbound::{self, OutboundError},
     registry::{LogoutType, Service, Services},
     secret,
@@ -51,13 +52,14 @@ pub(crate) struct FrontMessage {
 #[derive(Debug, Clone)]
 pub(crate) struct Messenger {
     inner: Arc<Inner>,
+    services: Arc<Services>,
 }
 
 #[derive(Debug)]
 struct Inner {
     client: reqwest::Client,
     sessions: Sessions,
-    services: Arc<Services>,
+    journal: Arc<Journal>,
     clock: Arc<dyn Clock>,
     parallel: Semaphore,
     places: Arc<Semaphore>,
@@ -69,14 +71,16 @@ impl Messenger {
     pub(crate) fn new(
         sessions: Sessions,
         services: Arc<Services>,
+        journal: Arc<Journal>,
         clock: Arc<dyn Clock>,
         tls: ClientConfig,
     ) -> Result<Self, OutboundError> {
         Ok(Self {
+            services,
             inner: Arc::new(Inner {
                 client: outbound::client(tls, TIMEOUT)?,
                 sessions,
-                services,
+                journal,
                 clock,
                 parallel: Semaphore::new(PARALLEL),
                 places: Arc::new(Semaphore::new(SESSIONS as usize)),
@@ -85,14 +89,22 @@ impl Messenger {
         })
     }
 
+    /// The same for another registry: what is under way is shared.
+    pub(crate) fn with_services(&self, services: Arc<Services>) -> Self {
+        Self {
+            inner: self.inner.clone(),
+            services,
+        }
+    }
+
     /// Claims messages of an ended session for the page that its browser is shown.
     pub(crate) async fn claim_front(&self, id: &str) -> Result<Vec<FrontMessage>, StoreError> {
-        let mut services = self.inner.services.iter();
+        let mut services = self.services.iter();
         if !services.any(|service| service.logout_type == LogoutType::FrontChannel) {
             return Ok(Vec::new());
         }
         let visits = self.inner.sessions.claim_front(id).await?;
-        let messages = visits.iter().filter_map(|visit| self.inner.in_front(visit));
+        let messages = visits.iter().filter_map(|visit| self.in_front(visit));
         Ok(messages.collect())
     }
 
@@ -104,28 +116,24 @@ impl Messenger {
         if !self.inner.at_work().insert(id.to_owned()) {
             return;
         }
-        let (inner, id) = (self.inner.clone(), id.to_owned());
+        let (messenger, id) = (self.clone(), id.to_owned());
         tokio::spawn(async move {
             // Else thousands of messages would vie with the answer for the processors.
             let _ = tokio::time::timeout(HEAD_START, std::future::pending::<()>()).await;
-            if let Err(error) = inner.tell_all(&id).await {
+            if let Err(error) = messenger.tell_all(&id).await {
                 let error = &error as &dyn std::error::Error;
                 tracing::error!(error, "logout messages are left for later");
             }
-            inner.at_work().remove(&id);
+            messenger.inner.at_work().remove(&id);
             drop(place);
         });
     }
 
-    /// Takes up what was left behind, now and at every interval.
-    pub(crate) async fn keep_telling(&self, interval: Duration) {
-        let mut ticks = tokio::time::interval(interval);
-        loop {
-            ticks.tick().await;
-            match self.inner.sessions.ended().await {
-                Ok(ended) => ended.iter().for_each(|id| self.tell(id)),
-                Err(error) => tracing::warn!(%error, "logout messages stay for now"),
-            }
+    /// Takes up what was left behind.
+    pub(crate) async fn take_up(&self) {
+        match self.inner.sessions.ended().await {
+            Ok(ended) => ended.iter().for_each(|id| self.tell(id)),
+            Err(error) => tracing::warn!(%error, "logout messages stay for now"),
         }
     }
 
@@ -134,17 +142,10 @@ impl Messenger {
         // The semaphore is never closed.
         let _all = self.inner.places.acquire_many(SESSIONS).await;
     }
-}
-
-impl Inner {
-    fn at_work(&self) -> std::sync::MutexGuard<'_, HashSet<String>> {
-        // Nothing panics while it is held.
-        self.at_work.lock().unwrap_or_else(PoisonError::into_inner)
-    }
 
     async fn tell_all(&self, id: &str) -> Result<(), StoreError> {
         // A session that has not ended yet will be found by the next look.
-        let Some(untold) = self.sessions.untold(id).await? else {
+        let Some(untold) = self.inner.sessions.untold(id).await? else {
             return Ok(());
         };
         let results: Vec<Result<(), StoreError>> = stream::iter(untold)
@@ -153,13 +154,13 @@ impl Inner {
             .collect()
             .await;
         results.into_iter().collect::<Result<(), StoreError>>()?;
-        self.sessions.told(id).await
+        self.inner.sessions.told(id).await
     }
 
     async fn tell_one(&self, id: &str, sealed: &[u8], channel: Channel) -> Result<(), StoreError> {
         // The semaphore is never closed.
-        let _turn = self.parallel.acquire().await;
-        if let Some(visit) = self.sessions.claim(id, sealed, channel).await? {
+        let _turn = self.inner.parallel.acquire().await;
+        if let Some(visit) = self.inner.sessions.claim(id, sealed, channel).await? {
             self.deliver(&visit).await;
         }
         Ok(())
@@ -172,9 +173,10 @@ impl Inner {
         let origin = url::Url::parse(address).ok()?.origin();
         let ticket = ServiceTicket::parse(&visit.ticket).ok()?;
         let id = LogoutRequest::new_id(&mut secret::fill);
-        let query = LogoutRequest::to_front_channel_query(&id, self.clock.now(), &ticket);
+        let query = LogoutRequest::to_front_channel_query(&id, self.inner.clock.now(), &ticket);
         let before = address.split('#').next().unwrap_or_default();
         let mark = if before.contains('?') { '&' } else { '?' };
+        self.note(service, visit, Message::Browser);
         tracing::info!(service = %service.id, "logout message left to the browser");
         Some(FrontMessage {
             url: format!("{before}{mark}{query}"),
@@ -192,21 +194,32 @@ impl Inner {
             return;
         };
         let id = LogoutRequest::new_id(&mut secret::fill);
-        let body = LogoutRequest::to_form_body(&id, self.clock.now(), &ticket);
-        match outbound::post(&self.client, url, body).await {
+        let body = LogoutRequest::to_form_body(&id, self.inner.clock.now(), &ticket);
+        match outbound::post(&self.inner.client, url, body).await {
             Ok(status) if status.is_success() => {
+                self.note(service, visit, Message::Delivered);
                 tracing::info!(service = %service.id, "logout message delivered");
             }
             Ok(status) => {
                 let status = status.as_u16();
+                self.note(service, visit, Message::Refused);
                 tracing::warn!(service = %service.id, status, "logout message refused");
             }
             Err(error) => {
+                self.note(service, visit, Message::Failed);
                 // The URL in the error holds the whole service address.
                 let error = redact(&error.without_url().to_string(), None);
                 tracing::warn!(service = %service.id, %error, "logout message not delivered");
             }
         }
+    }
+
+    fn note(&self, service: &Service, visit: &Visit, outcome: Message) {
+        self.inner.journal.tell(&Event::LogoutMessage {
+            outcome,
+            service: &service.id,
+            ticket: &visit.ticket,
+        });
     }
 
     /// The service that a message goes to: it is still registered, and wants messages.
@@ -215,5 +228,12 @@ impl Inner {
         self.services
             .find(&url)
             .filter(|service| service.logout_type != LogoutType::None)
+    }
+}
+
+impl Inner {
+    fn at_work(&self) -> std::sync::MutexGuard<'_, HashSet<String>> {
+        // Nothing panics while it is held.
+        self.at_work.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }

@@ -2,15 +2,18 @@
 
 mod decide;
 
-use std::sync::Arc;
+use std::{net::IpAddr, sync::Arc};
 
-use axum::{extract, response::Response};
+use axum::{
+    extract::{self, Request},
+    response::Response,
+};
 use casque_proto::{
     Cas1Response, Endpoint, Failure, Format, ProxyGrantingTicket, ProxyGrantingTicketIou,
     ServiceResponse, SuccessAnswer,
 };
 use casque_store::StoreError;
-use http::{Method, StatusCode, Uri};
+use http::{Method, StatusCode, request::Parts};
 
 pub(crate) use self::decide::{
     Accepted, Code, Question, Refusal, SESSION_ENDED, UNAVAILABLE, UNKNOWN_TICKET, refuse,
@@ -18,6 +21,7 @@ pub(crate) use self::decide::{
 use self::decide::{CALLBACK_FAILED, Known, format, judge};
 use crate::{
     http::{ParameterError, Parameters, content, method_not_allowed},
+    journal::{Event, Granted},
     people::Person,
     registry::{LogoutType, Service},
     secret,
@@ -29,28 +33,28 @@ use crate::{
 type Shared = extract::State<Arc<State>>;
 
 /// GET `/validate` (CAS 1).
-pub(crate) async fn validate(state: Shared, method: Method, uri: Uri) -> Response {
-    answer(&state, Endpoint::Validate, &method, uri.query()).await
+pub(crate) async fn validate(state: Shared, request: Request) -> Response {
+    answer(&state, Endpoint::Validate, &request.into_parts().0).await
 }
 
 /// GET `/serviceValidate` (CAS 2).
-pub(crate) async fn service_validate(state: Shared, method: Method, uri: Uri) -> Response {
-    answer(&state, Endpoint::ServiceValidate, &method, uri.query()).await
+pub(crate) async fn service_validate(state: Shared, request: Request) -> Response {
+    answer(&state, Endpoint::ServiceValidate, &request.into_parts().0).await
 }
 
 /// GET `/proxyValidate` (CAS 2, also with proxy tickets).
-pub(crate) async fn proxy_validate(state: Shared, method: Method, uri: Uri) -> Response {
-    answer(&state, Endpoint::ProxyValidate, &method, uri.query()).await
+pub(crate) async fn proxy_validate(state: Shared, request: Request) -> Response {
+    answer(&state, Endpoint::ProxyValidate, &request.into_parts().0).await
 }
 
 /// GET `/p3/proxyValidate` (CAS 3, also with proxy tickets).
-pub(crate) async fn p3_proxy_validate(state: Shared, method: Method, uri: Uri) -> Response {
-    answer(&state, Endpoint::P3ProxyValidate, &method, uri.query()).await
+pub(crate) async fn p3_proxy_validate(state: Shared, request: Request) -> Response {
+    answer(&state, Endpoint::P3ProxyValidate, &request.into_parts().0).await
 }
 
 /// GET `/p3/serviceValidate` (CAS 3).
-pub(crate) async fn p3_service_validate(state: Shared, method: Method, uri: Uri) -> Response {
-    answer(&state, Endpoint::P3ServiceValidate, &method, uri.query()).await
+pub(crate) async fn p3_service_validate(state: Shared, request: Request) -> Response {
+    answer(&state, Endpoint::P3ServiceValidate, &request.into_parts().0).await
 }
 
 /// An answer, ready to be sent.
@@ -60,22 +64,22 @@ struct Answer {
     body: String,
 }
 
-async fn answer(
-    state: &State,
-    endpoint: Endpoint,
-    method: &Method,
-    query: Option<&str>,
-) -> Response {
-    if method != Method::GET {
+async fn answer(state: &State, endpoint: Endpoint, request: &Parts) -> Response {
+    if request.method != Method::GET {
         return method_not_allowed("GET");
     }
+    let query = request.uri.query();
     // CAS 1 knows no format.
     let (wanted, parameters) = read_query(query, endpoint != Endpoint::Validate);
-    let outcome = match parameters {
-        Ok(parameters) => ask(state, endpoint, wanted, &parameters).await,
-        Err(refusal) => Err(refusal),
+    let client = state.client(&request.headers, &request.extensions);
+    let outcome = match &parameters {
+        Ok(parameters) => ask(state, endpoint, wanted, parameters, client).await,
+        Err(refusal) => Err(*refusal),
     };
     let answer = outcome.unwrap_or_else(|refusal| {
+        let parameters = parameters.as_ref().ok();
+        let ticket = parameters.and_then(|parameters| parameters.text("ticket"));
+        tell_refusal(state, endpoint, refusal, ticket.as_deref(), client);
         tracing::info!(code = ?refusal.code, reason = refusal.words, endpoint_name = endpoint.path(), "ticket refused");
         failure(endpoint, wanted, refusal)
     });
@@ -117,9 +121,29 @@ async fn ask(
     endpoint: Endpoint,
     format: Format,
     parameters: &Parameters,
+    client: Option<IpAddr>,
 ) -> Result<Answer, Refusal> {
     let question = Question::read(endpoint, format, parameters)?;
-    settle(state, &question, |accepted| tell(&question, accepted)).await
+    settle(state, &question, client, |accepted| {
+        tell(&question, accepted)
+    })
+    .await
+}
+
+/// Tells of a validation that was refused.
+pub(crate) fn tell_refusal(
+    state: &State,
+    endpoint: Endpoint,
+    refusal: Refusal,
+    ticket: Option<&str>,
+    client: Option<IpAddr>,
+) {
+    state.journal.tell(&Event::TicketValidated {
+        ticket,
+        outcome: Err(refusal.code),
+        endpoint: endpoint.path(),
+        client,
+    });
 }
 
 /// Spends the ticket, judges it, and tells whose it is: steps 3 to 10 of R-094, the same wherever tickets are
@@ -127,15 +151,22 @@ async fn ask(
 pub(crate) async fn settle<T>(
     state: &State,
     question: &Question,
+    client: Option<IpAddr>,
     tell: impl FnOnce(&Accepted<'_>) -> T,
 ) -> Result<T, Refusal> {
-    take_and_judge(state, question, tell)
+    let tell = |accepted: &Accepted<'_>| {
+        state.journal.tell(&Event::TicketValidated {
+            ticket: Some(question.ticket.secret()),
+            outcome: Ok((&accepted.person.id, &accepted.service.id)),
+            endpoint: question.endpoint.path(),
+            client,
+        });
+        tell(accepted)
+    };
+    take_and_judge(state, question, client, tell)
         .await
         .unwrap_or_else(|error| {
-            tracing::error!(
-                error = &error as &dyn std::error::Error,
-                "the store did not answer"
-            );
+            state.journal.store_failed(&error);
             Err(UNAVAILABLE)
         })
 }
@@ -143,6 +174,7 @@ pub(crate) async fn settle<T>(
 async fn take_and_judge<T>(
     state: &State,
     question: &Question,
+    client: Option<IpAddr>,
     tell: impl FnOnce(&Accepted<'_>) -> T,
 ) -> Result<Result<T, Refusal>, StoreError> {
     // Taken first and judged afterwards: whatever the outcome, no second attempt (S-006).
@@ -170,7 +202,7 @@ async fn take_and_judge<T>(
     match judge(question, known) {
         Ok(accepted) if accepted.callback.is_some() => {
             // In a box, so that nobody else carries what a call takes.
-            let accepted = Box::pin(proxying(state, question, accepted)).await?;
+            let accepted = Box::pin(proxying(state, question, accepted, client)).await?;
             Ok(accepted.map(|accepted| tell(&accepted)))
         }
         Ok(accepted) if remember(state, question, &grant, accepted.service).await? => {
@@ -187,6 +219,7 @@ async fn proxying<'a>(
     state: &State,
     question: &Question,
     mut accepted: Accepted<'a>,
+    client: Option<IpAddr>,
 ) -> Result<Result<Accepted<'a>, Refusal>, StoreError> {
     let Some(callback) = &accepted.callback else {
         return Ok(Ok(accepted));
@@ -219,6 +252,13 @@ async fn proxying<'a>(
         proxies,
     };
     state.tickets.keep(&pgt, &proxying, session.ends).await?;
+    state.journal.tell(&Event::TicketGranted {
+        kind: Granted::ProxyGranting,
+        ticket: pgt.secret(),
+        user: &session.user,
+        service: &service.id,
+        client,
+    });
     tracing::info!(user = %session.user, service = %service.id, "proxy-granting ticket delivered");
     accepted.iou = Some(iou);
     Ok(Ok(accepted))

@@ -13,6 +13,7 @@ mod house;
 mod login;
 mod logout;
 mod nodes;
+mod operation;
 mod proxies;
 mod proxying;
 mod races;

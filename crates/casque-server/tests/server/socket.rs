@@ -2,7 +2,7 @@
 
 use std::{net::SocketAddr, path::Path, time::Duration};
 
-use casque_server::Tls;
+use casque_server::{Reloader, Tls};
 use rustls::pki_types::CertificateDer;
 use tokio::{
     io::{AsyncReadExt as _, AsyncWriteExt as _},
@@ -313,6 +313,40 @@ async fn tls_speaks_http_1_and_2() {
         let foreign = client.get(&url).header("host", "evil.example").send().await;
         assert!(foreign.is_err() || foreign.is_ok_and(|answer| answer.status() == 421));
     }
+}
+
+#[tokio::test]
+async fn another_certificate_is_shown_to_new_connections() {
+    let _ = rustls::crypto::ring::default_provider().install_default();
+    let listener = TcpListener::bind("127.0.0.1:0").await.expect("a port");
+    let url = format!(
+        "https://localhost:{}/cas/login",
+        listener.local_addr().expect("an address").port()
+    );
+    let house = Setup::new().base(url.trim_end_matches("/login")).build();
+    let (tls, first) = certificate(house.folder.path());
+    let mut reloader = Reloader::new(house.server.clone()).certificate(tls.clone());
+    let server = house.server.clone();
+    tokio::spawn(async move {
+        server
+            .serve(listener, Some(tls), std::future::pending())
+            .await
+    });
+    let trusts = async |root: &CertificateDer<'static>| {
+        let root = reqwest::Certificate::from_der(root).expect("a certificate");
+        let client = reqwest::Client::builder()
+            .tls_certs_only([root])
+            .no_proxy()
+            .build();
+        client.expect("a client").get(&url).send().await.is_ok()
+    };
+    assert!(trusts(&first).await);
+    let (_, second) = certificate(house.folder.path());
+    reloader.look(false);
+    assert!(trusts(&second).await && !trusts(&first).await);
+    std::fs::write(house.folder.path().join("cas.pem"), "nothing").expect("written");
+    reloader.look(false);
+    assert!(trusts(&second).await, "the last good pair");
 }
 
 #[test]

@@ -1,6 +1,10 @@
 //! What an operator relies on: crashes lose nothing, logs tell no secret.
 
+mod audit;
 mod crash;
+mod drain;
+mod health;
+mod moving;
 mod proxying;
 mod secrets;
 mod stores;
