@@ -161,7 +161,7 @@ fn files_that_are_named_and_missing() {
     }
     let said = run(folder, &["serve", "--check"]);
     assert_eq!(said.status, 1);
-    let start = "error: casque.toml:6: `tls.key`: cas.key cannot be read: ";
+    let start = "error: casque.toml:5: `tls.certificate`: cas.pem cannot be read: ";
     assert!(said.err.starts_with(start), "{said:?}");
     assert!(said.err.contains("\n  fix: put the "), "{said:?}");
 
