@@ -152,7 +152,7 @@ impl Sessions {
             .values()
             .filter(|session| user.is_none_or(|user| session.user == user))
             .collect();
-        sessions.sort_by_key(|session| session.since);
+        sessions.sort_by(|a, b| (a.since, &a.user).cmp(&(b.since, &b.user)));
         sessions
     }
 
