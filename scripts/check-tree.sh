@@ -37,9 +37,11 @@ must_not casque-doctor "the doctor sees servers and applications from outside on
   casque-axum casque-server casque-conformance axum
 must_not casque-visitor "a browser is no client of CAS" \
   casque-store casque-client casque-app casque-axum casque-server casque-conformance
+must_not casque-load "load comes from outside" \
+  casque-store casque-client casque-app casque-axum casque-server casque-conformance axum
 must_not casque-python "the wheel holds no server, no client, no TLS and no threads" \
   casque-store casque-client casque-app casque-axum casque-server tokio mio hyper reqwest rustls ring getrandom rand
-for package in casque-python casque-proto casque-store casque-client casque-app casque-axum casque-server casque-conformance casque-visitor casque-doctor casque; do
+for package in casque-python casque-proto casque-store casque-client casque-app casque-axum casque-server casque-conformance casque-visitor casque-doctor casque-load casque; do
   must_not "$package" "the test kit is never a normal dependency" casque-testkit
 done
 

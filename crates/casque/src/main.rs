@@ -1,5 +1,6 @@
 //! CAS single sign-on on the command line.
 
+mod bench;
 mod conformance;
 mod demo;
 mod doctor;
@@ -45,6 +46,7 @@ enum Command {
     Inspect(Box<inspect::Arguments>),
     Doctor(Box<doctor::Arguments>),
     Conformance(Box<conformance::Arguments>),
+    Bench(Box<bench::Arguments>),
     /// Print docs/reference/configuration.md, as the tables of the program have it.
     #[command(hide = true)]
     ConfigReference,
@@ -70,5 +72,6 @@ fn main() -> ExitCode {
         Command::Doctor(arguments) => doctor::run(&arguments),
         Command::Inspect(arguments) => inspect::run(&arguments),
         Command::Conformance(arguments) => conformance::run(&arguments),
+        Command::Bench(arguments) => bench::run(&arguments),
     }
 }

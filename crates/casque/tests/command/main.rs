@@ -1,5 +1,6 @@
 //! `casque serve`, `casque user` and `casque service` as an operator meets them.
 
+mod bench;
 mod conformance;
 mod doctor;
 #[expect(clippy::unwrap_used, reason = "a test fails by panicking")]
