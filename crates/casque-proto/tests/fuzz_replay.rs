@@ -221,6 +221,7 @@ fn seeds(origin: &Origin) -> Seeds {
         ("proxy_response", "proxy_response"),
         ("saml_request", "saml_request"),
         ("saml_response", "saml_response"),
+        ("service_definition", "service_definition"),
         ("service_response", "service_response"),
     ] {
         for vector in vectors(kind) {

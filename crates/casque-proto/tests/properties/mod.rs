@@ -12,6 +12,7 @@
 
 mod addresses;
 mod answers;
+mod definitions;
 mod logout;
 mod rest;
 mod saml;
@@ -23,7 +24,7 @@ use casque_proto::{ErrorClass, ReadError};
 pub type Property = fn(&[u8]);
 
 /// Every property by the name of its fuzz target.
-pub const TARGETS: [(&str, Property); 13] = [
+pub const TARGETS: [(&str, Property); 14] = [
     ("cas1", answers::cas1),
     ("logout_request", logout::logout_request),
     ("proxy_response", answers::proxy_response),
@@ -32,6 +33,7 @@ pub const TARGETS: [(&str, Property); 13] = [
     ("rest_response", rest::rest_response),
     ("saml_request", saml::saml_request),
     ("saml_response", saml::saml_response),
+    ("service_definition", definitions::service_definition),
     ("service_response", answers::service_response),
     ("service_url", addresses::service_url),
     ("ticket", secrets::ticket),
