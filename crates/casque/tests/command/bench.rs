@@ -1,7 +1,10 @@
 //! `casque bench` on `casque serve`.
 
+use std::path::Path;
+
 use serde_json::Value;
 
+use crate::elsewhere::{django_cas_server, lemonldap};
 use crate::run::{Said, run, run_with};
 use crate::support::served::Site;
 
@@ -160,4 +163,39 @@ fn what_must_not_be_loaded_is_refused() {
         &["bench", "sso", "--cas", "http://127.0.0.1:1/cas"],
     );
     assert_eq!(said.status, 2, "{said:?}");
+}
+
+#[test]
+fn every_kind_of_load_runs_on_the_servers_of_others() {
+    for server in [django_cas_server(), lemonldap()].into_iter().flatten() {
+        for (load, count) in [("login", "2"), ("sso", "20"), ("validate", "20")] {
+            let password = format!("{}\n", server.password());
+            let said = run_with(
+                Path::new("."),
+                &[
+                    "bench",
+                    load,
+                    "--cas",
+                    server.cas_url(),
+                    "--user",
+                    server.username(),
+                    "--password-file",
+                    "-",
+                    "--service",
+                    "https://app.example.org/cas/callback?next=%2Fa&x=1",
+                    "--count",
+                    count,
+                    "--warm-up",
+                    "0",
+                    "--connections",
+                    "2",
+                    "--sessions",
+                    "1",
+                ],
+                password.as_bytes(),
+            );
+            assert_eq!(said.status, 0, "{load} at {}: {said:?}", server.cas_url());
+            assert!(said.out.contains(&format!("{count} correct")), "{said:?}");
+        }
+    }
 }
