@@ -35,7 +35,7 @@ pub struct Progress {
 pub enum RunError {
     /// The plan breaks a rule.
     Misuse(Misuse),
-    /// No session or no ticket could be had, so nothing could be measured.
+    /// No session or no ticket could be had, so the run was given up.
     NotPrepared {
         /// What was tried.
         step: &'static str,
@@ -50,7 +50,7 @@ impl fmt::Display for RunError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Misuse(misuse) => misuse.fmt(f),
-            Self::NotPrepared { step, words } => write!(f, "nothing was measured: {step}: {words}"),
+            Self::NotPrepared { step, words } => write!(f, "the run was given up: {step}: {words}"),
         }
     }
 }
@@ -77,7 +77,7 @@ impl From<Misuse> for RunError {
 ///
 /// # Errors
 ///
-/// [`RunError`] where nothing could be measured. What goes wrong while it is measured is in the report.
+/// [`RunError`] where there is nothing to measure, or no more tickets come. What goes wrong while it is measured is in the report.
 pub async fn run(plan: Plan, mut tell: impl FnMut(Progress)) -> Result<Report, RunError> {
     let target = Arc::new(Target::new(&plan).await?);
     let mut driver = Driver {
