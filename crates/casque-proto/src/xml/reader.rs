@@ -4,6 +4,7 @@ use std::borrow::Cow;
 
 use quick_xml::Error;
 use quick_xml::errors::IllFormedError;
+use quick_xml::events::BytesStart;
 use quick_xml::events::Event;
 use quick_xml::events::attributes::Attribute;
 use quick_xml::name;
@@ -264,22 +265,16 @@ impl<'a> Reader<'a> {
     fn token(&mut self) -> Result<Token<'a>, ReadError> {
         let start = self.at();
         let event = self.event()?;
-        let mut raw = &self.text[start..self.at()];
-        if self.skips_blanks() {
-            raw = raw.trim_start_matches(is_xml_blank);
-        }
         match event {
             Event::Start(tag) => {
-                let (name, attributes) = raw[1..=tag.len()].split_at(tag.name().0.len());
+                let (name, attributes) = self.written(&tag).split_at(tag.name().0.len());
                 self.start_tag(QName(name), attributes)
             }
             Event::End(_) => {
                 self.namespaces.pop();
                 Ok(Token::End)
             }
-            Event::Text(_) if self.depth() == 0 && raw.chars().all(is_xml_blank) => {
-                Ok(Token::Other)
-            }
+            Event::Text(_) if self.depth() == 0 && self.is_blank_since(start) => Ok(Token::Other),
             Event::Text(_) | Event::GeneralRef(_) | Event::CData(_) if self.depth() == 0 => {
                 Err(self.malformed("text outside the root element"))
             }
@@ -303,21 +298,14 @@ impl<'a> Reader<'a> {
     )]
     #[inline(always)]
     fn event(&mut self) -> Result<Event<'a>, ReadError> {
-        let mut rest = &self.text.as_bytes()[self.at()..];
-        if self.skips_blanks() {
-            rest = rest.trim_ascii_start();
-        }
-        if rest.starts_with(b"<!")
-            && rest
-                .get(..DOCTYPE.len())
-                .is_some_and(|next| next.eq_ignore_ascii_case(DOCTYPE.as_bytes()))
-        {
-            return Err(self.error(ErrorClass::ForbiddenXml, "a document type declaration"));
-        }
+        let start = self.at();
         let event = match self.events.read_event() {
             Ok(event) => event,
-            Err(error) => return Err(self.ill_formed(&error)),
+            Err(error) => return Err(self.ill_formed(start, &error)),
         };
+        if matches!(event, Event::DocType(_)) {
+            return Err(self.doctype());
+        }
         if self.at() > self.first_illegal {
             return Err(self.malformed("a character that XML cannot carry"));
         }
@@ -325,13 +313,35 @@ impl<'a> Reader<'a> {
     }
 
     #[cold]
-    fn ill_formed(&self, error: &Error) -> ReadError {
+    fn ill_formed(&self, start: usize, error: &Error) -> ReadError {
+        let rest = self.text[start..].trim_start_matches(is_xml_blank);
+        if rest
+            .get(..DOCTYPE.len())
+            .is_some_and(|next| next.eq_ignore_ascii_case(DOCTYPE))
+        {
+            return self.doctype();
+        }
         self.malformed(match error {
             Error::IllFormed(IllFormedError::DoubleHyphenInComment) => "\"--\" in a comment",
             Error::IllFormed(IllFormedError::UnclosedReference) => "a reference without an end",
             Error::IllFormed(_) => "an end tag that does not match",
             _ => "bad markup, or markup without an end",
         })
+    }
+
+    #[cold]
+    fn doctype(&self) -> ReadError {
+        self.error(ErrorClass::ForbiddenXml, "a document type declaration")
+    }
+
+    /// What stands in a tag, as a part of the document.
+    fn written(&self, tag: &BytesStart<'a>) -> &'a str {
+        let start = tag.as_ptr().addr() - self.text.as_ptr().addr();
+        &self.text[start..start + tag.len()]
+    }
+
+    fn is_blank_since(&self, start: usize) -> bool {
+        self.text[start..self.at()].chars().all(is_xml_blank)
     }
 
     fn instruction(&self, target: &str) -> Result<Token<'a>, ReadError> {
@@ -381,11 +391,13 @@ impl<'a> Reader<'a> {
         }
         self.namespaces.set_level(level + 1);
         self.attributes.clear();
-        for attribute in pieces::attributes(attributes) {
-            let attribute = attribute.map_err(|what| self.malformed(what))?;
-            self.attribute_of(attribute)?;
+        if !attributes.is_empty() {
+            for attribute in pieces::attributes(attributes) {
+                let attribute = attribute.map_err(|what| self.malformed(what))?;
+                self.attribute_of(attribute)?;
+            }
+            self.check_attributes()?;
         }
-        self.check_attributes()?;
         let (prefix, local) = pieces::split_name(name).map_err(|what| self.malformed(what))?;
         // No message has elements of these, and parsers do not agree on what they would be.
         if prefix.is_some_and(|prefix| prefix.is_xmlns() || prefix.is_xml()) {
@@ -457,10 +469,6 @@ impl<'a> Reader<'a> {
     /// Whether blanks before the next token are no token of their own.
     fn skip_blanks(&mut self, on: bool) {
         self.events.config_mut().trim_text_start = on;
-    }
-
-    fn skips_blanks(&self) -> bool {
-        self.events.config().trim_text_start
     }
 
     fn depth(&self) -> usize {
