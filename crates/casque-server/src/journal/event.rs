@@ -2,14 +2,11 @@
 
 use std::{net::IpAddr, time::SystemTime};
 
-use casque_proto::{
-    FailureCode,
-    redact::{DigestKey, redact},
-};
+use casque_proto::redact::{DigestKey, redact};
 use jiff::Timestamp;
 use serde::Serialize;
 
-use super::metrics::{Label as _, label};
+use super::metrics::{Label, label};
 use crate::validate::Code;
 
 /// The version of the lines. New fields and new events may come without a new version; a field that means something
@@ -160,8 +157,6 @@ impl Event<'_> {
     /// nothing in it can be taken for another line (S-070).
     pub(super) fn to_line(self, now: SystemTime, digests: &DigestKey) -> Vec<u8> {
         let hide = |text: &str| redact(text, Some(digests));
-        let code = |code: Code| FailureCode::from(code);
-        let refused;
         let line = match self {
             Self::Login {
                 outcome,
@@ -202,33 +197,24 @@ impl Event<'_> {
                 outcome,
                 endpoint,
                 client,
-            } => {
-                refused = outcome.err().map(code);
-                Line {
-                    event: "ticket_validated",
-                    outcome: if outcome.is_ok() { SUCCESS } else { FAILURE },
-                    reason: refused.as_ref().map(FailureCode::as_str),
-                    user: outcome.ok().map(|(user, _)| user),
-                    service: outcome.ok().map(|(_, service)| service),
-                    ticket: ticket.map(hide).map(shortened),
-                    endpoint: Some(endpoint),
-                    client,
-                    ..Line::default()
-                }
-            }
-            Self::ProxyRefused {
-                code: refusal,
+            } => Line {
+                event: "ticket_validated",
+                outcome: if outcome.is_ok() { SUCCESS } else { FAILURE },
+                reason: outcome.err().map(Label::text),
+                user: outcome.ok().map(|(user, _)| user),
+                service: outcome.ok().map(|(_, service)| service),
+                ticket: ticket.map(hide).map(shortened),
+                endpoint: Some(endpoint),
                 client,
-            } => {
-                refused = Some(code(refusal));
-                Line {
-                    event: "proxy_refused",
-                    outcome: FAILURE,
-                    reason: refused.as_ref().map(FailureCode::as_str),
-                    client,
-                    ..Line::default()
-                }
-            }
+                ..Line::default()
+            },
+            Self::ProxyRefused { code, client } => Line {
+                event: "proxy_refused",
+                outcome: FAILURE,
+                reason: Some(code.text()),
+                client,
+                ..Line::default()
+            },
             Self::SessionEnded { why, user, client } => Line {
                 event: "session_ended",
                 outcome: SUCCESS,

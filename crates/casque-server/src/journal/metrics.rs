@@ -32,7 +32,7 @@ macro_rules! label {
         #[derive(Debug, Clone, Copy, PartialEq, Eq)]
         $visibility enum $name { $($variant),+ }
 
-        impl $crate::journal::metrics::Label for $name {
+        impl $crate::journal::Label for $name {
             const TEXTS: &'static [&'static str] = &[$($text),+];
 
             fn index(self) -> usize {
@@ -41,7 +41,7 @@ macro_rules! label {
         }
     };
 }
-pub(super) use label;
+pub(crate) use label;
 
 label! {
     /// What a request is for.
@@ -60,21 +60,6 @@ label! {
         Rest => "rest",
         Assets => "assets",
         Other => "other",
-    }
-}
-
-label! {
-    /// How a validation ended.
-    Validation {
-        Success => "success",
-        InvalidRequest => "INVALID_REQUEST",
-        InvalidTicketSpec => "INVALID_TICKET_SPEC",
-        InvalidTicket => "INVALID_TICKET",
-        InvalidService => "INVALID_SERVICE",
-        UnauthorizedService => "UNAUTHORIZED_SERVICE",
-        UnauthorizedServiceProxy => "UNAUTHORIZED_SERVICE_PROXY",
-        InvalidProxyCallback => "INVALID_PROXY_CALLBACK",
-        InternalError => "INTERNAL_ERROR",
     }
 }
 
@@ -176,7 +161,8 @@ pub(crate) struct Metrics {
     durations: Box<[Durations]>,
     logins: Counters<LoginOutcome>,
     granted: Counters<Granted>,
-    validations: Counters<Validation>,
+    validated: Counter,
+    not_validated: Counters<Code>,
     proxy_refusals: Counter,
     sessions_ended: Counters<Ended>,
     logout_messages: Counters<Message>,
@@ -209,7 +195,8 @@ impl Metrics {
             durations: endpoints().map(|_| Durations::default()).collect(),
             logins: Counters::new(),
             granted: Counters::new(),
-            validations: Counters::new(),
+            validated: Counter::default(),
+            not_validated: Counters::new(),
             proxy_refusals: Counter::default(),
             sessions_ended: Counters::new(),
             logout_messages: Counters::new(),
@@ -239,10 +226,10 @@ impl Metrics {
         match *event {
             Event::Login { outcome, .. } => self.logins.one(outcome),
             Event::TicketGranted { kind, .. } => self.granted.one(kind),
-            Event::TicketValidated { outcome, .. } => self.validations.one(match outcome {
-                Ok(_) => Validation::Success,
-                Err(code) => Validation::from(code),
-            }),
+            Event::TicketValidated { outcome, .. } => match outcome {
+                Ok(_) => self.validated.one(),
+                Err(code) => self.not_validated.one(code),
+            },
             Event::ProxyRefused { .. } => self.proxy_refusals.one(),
             Event::SessionEnded { why, .. } => self.sessions_ended.one(why),
             Event::LogoutMessage { outcome, .. } => self.logout_messages.one(outcome),
@@ -328,7 +315,9 @@ impl Metrics {
             "casque_validations_total",
             "Tickets that were validated, or refused with this code.",
             "outcome",
-            self.validations.each(),
+            [("success", self.validated.get())]
+                .into_iter()
+                .chain(self.not_validated.each()),
         );
         page.number(
             "casque_proxy_refusals_total",
@@ -473,21 +462,6 @@ fn resident_bytes() -> Option<u64> {
         .find_map(|line| line.strip_prefix("VmRSS:"))?;
     let kib: u64 = line.trim().strip_suffix("kB")?.trim().parse().ok()?;
     Some(kib * 1024)
-}
-
-impl From<Code> for Validation {
-    fn from(code: Code) -> Self {
-        match code {
-            Code::InvalidRequest => Self::InvalidRequest,
-            Code::InvalidTicketSpec => Self::InvalidTicketSpec,
-            Code::InvalidTicket => Self::InvalidTicket,
-            Code::InvalidService => Self::InvalidService,
-            Code::UnauthorizedService => Self::UnauthorizedService,
-            Code::UnauthorizedServiceProxy => Self::UnauthorizedServiceProxy,
-            Code::InvalidProxyCallback => Self::InvalidProxyCallback,
-            Code::InternalError => Self::InternalError,
-        }
-    }
 }
 
 impl Endpoint {

@@ -8,7 +8,7 @@ mod page;
 pub use self::audit::{Audit, AuditTarget};
 pub(crate) use self::{
     event::{Ended, Event, Granted, LoginOutcome, Message, Source},
-    metrics::{Endpoint, Facts, Metrics},
+    metrics::{Endpoint, Facts, Label, Metrics, label},
 };
 
 use std::{

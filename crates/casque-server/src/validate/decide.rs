@@ -9,6 +9,7 @@ use casque_proto::{
 
 use crate::{
     http::Parameters,
+    journal::label,
     login::LONGEST_SERVICE,
     people::Person,
     registry::{Service, Services},
@@ -59,17 +60,18 @@ pub(crate) const UNAVAILABLE: Refusal = Refusal {
     words: "The server cannot answer right now.",
 };
 
-/// The codes this server gives on validation and to proxies (section 11).
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Code {
-    InvalidRequest,
-    InvalidTicketSpec,
-    InvalidTicket,
-    InvalidService,
-    UnauthorizedService,
-    UnauthorizedServiceProxy,
-    InvalidProxyCallback,
-    InternalError,
+label! {
+    /// The codes this server gives on validation and to proxies (section 11).
+    pub(crate) Code {
+        InvalidRequest => "INVALID_REQUEST",
+        InvalidTicketSpec => "INVALID_TICKET_SPEC",
+        InvalidTicket => "INVALID_TICKET",
+        InvalidService => "INVALID_SERVICE",
+        UnauthorizedService => "UNAUTHORIZED_SERVICE",
+        UnauthorizedServiceProxy => "UNAUTHORIZED_SERVICE_PROXY",
+        InvalidProxyCallback => "INVALID_PROXY_CALLBACK",
+        InternalError => "INTERNAL_ERROR",
+    }
 }
 
 impl From<Code> for FailureCode {
