@@ -11,10 +11,14 @@ use crate::instant::Nanos;
 /// one network) and should not be walked at every append. Hence two shapes.
 pub(super) enum Members {
     Few(Vec<(Box<[u8]>, Nanos)>),
-    Many {
-        deadlines: HashMap<Arc<[u8]>, Nanos>,
-        by_deadline: BTreeSet<(Nanos, Arc<[u8]>)>,
-    },
+    // In a box, so that the many sets with a handful do not carry its size.
+    Many(Box<Many>),
+}
+
+#[derive(Default)]
+pub(super) struct Many {
+    deadlines: HashMap<Arc<[u8]>, Nanos>,
+    by_deadline: BTreeSet<(Nanos, Arc<[u8]>)>,
 }
 
 /// Up to here a walk is as cheap as a lookup.
@@ -31,34 +35,15 @@ impl Members {
                     few.reserve_exact(1);
                     few.push((member.into_boxed_slice(), deadline));
                 } else {
-                    let mut many = Self::Many {
-                        deadlines: HashMap::new(),
-                        by_deadline: BTreeSet::new(),
-                    };
+                    let mut many = Box::<Many>::default();
                     for (bytes, deadline) in few.drain(..) {
-                        many.insert(bytes.into_vec(), deadline);
+                        many.insert(bytes.into(), deadline);
                     }
-                    many.insert(member, deadline);
-                    *self = many;
+                    many.insert(member.into(), deadline);
+                    *self = Self::Many(many);
                 }
             }
-            Self::Many {
-                deadlines,
-                by_deadline,
-            } => {
-                if let Some((bytes, &present)) = deadlines.get_key_value(&*member) {
-                    if present < deadline {
-                        let bytes = Arc::clone(bytes);
-                        by_deadline.remove(&(present, Arc::clone(&bytes)));
-                        by_deadline.insert((deadline, Arc::clone(&bytes)));
-                        deadlines.insert(bytes, deadline);
-                    }
-                } else {
-                    let bytes: Arc<[u8]> = member.into();
-                    by_deadline.insert((deadline, Arc::clone(&bytes)));
-                    deadlines.insert(bytes, deadline);
-                }
-            }
+            Self::Many(many) => many.insert(member.into(), deadline),
         }
     }
 
@@ -69,12 +54,9 @@ impl Members {
                 let place = few.iter().position(|(bytes, _)| **bytes == *member)?;
                 Some(few.swap_remove(place).1)
             }
-            Self::Many {
-                deadlines,
-                by_deadline,
-            } => {
-                let (bytes, deadline) = deadlines.remove_entry(member)?;
-                by_deadline.remove(&(deadline, bytes));
+            Self::Many(many) => {
+                let (bytes, deadline) = many.deadlines.remove_entry(member)?;
+                many.by_deadline.remove(&(deadline, bytes));
                 Some(deadline)
             }
         }
@@ -89,18 +71,8 @@ impl Members {
                 removed += usize::from(!keep);
                 keep
             }),
-            Self::Many {
-                deadlines,
-                by_deadline,
-            } => {
-                while removed < limit
-                    && by_deadline
-                        .first()
-                        .is_some_and(|&(deadline, _)| deadline <= now)
-                {
-                    if let Some((_, bytes)) = by_deadline.pop_first() {
-                        deadlines.remove(&bytes);
-                    }
+            Self::Many(many) => {
+                while removed < limit && many.remove_expired_one(now) {
                     removed += 1;
                 }
             }
@@ -112,8 +84,9 @@ impl Members {
     pub(super) fn drain(&mut self) -> Vec<Vec<u8>> {
         match std::mem::take(self) {
             Self::Few(few) => few.into_iter().map(|(bytes, _)| bytes.into_vec()).collect(),
-            Self::Many { deadlines, .. } => {
-                deadlines.into_keys().map(|bytes| bytes.to_vec()).collect()
+            Self::Many(many) => {
+                let members = many.deadlines.into_keys();
+                members.map(|bytes| bytes.to_vec()).collect()
             }
         }
     }
@@ -131,7 +104,8 @@ impl Members {
                 .filter(|(_, deadline)| now < *deadline)
                 .map(|(bytes, deadline)| (bytes.to_vec(), *deadline))
                 .collect(),
-            Self::Many { by_deadline, .. } => by_deadline
+            Self::Many(many) => many
+                .by_deadline
                 .iter()
                 .rev()
                 .take_while(|(deadline, _)| now < *deadline)
@@ -143,15 +117,42 @@ impl Members {
     pub(super) fn soonest(&self) -> Option<Nanos> {
         match self {
             Self::Few(few) => few.iter().map(|&(_, deadline)| deadline).min(),
-            Self::Many { by_deadline, .. } => by_deadline.first().map(|&(deadline, _)| deadline),
+            Self::Many(many) => many.by_deadline.first().map(|&(deadline, _)| deadline),
         }
     }
 
     pub(super) fn len(&self) -> usize {
         match self {
             Self::Few(few) => few.len(),
-            Self::Many { deadlines, .. } => deadlines.len(),
+            Self::Many(many) => many.deadlines.len(),
         }
+    }
+}
+
+impl Many {
+    fn insert(&mut self, member: Arc<[u8]>, deadline: Nanos) {
+        let member = match self.deadlines.get_key_value(&member) {
+            Some((_, &present)) if deadline <= present => return,
+            Some((kept, &present)) => {
+                let kept = Arc::clone(kept);
+                self.by_deadline.remove(&(present, Arc::clone(&kept)));
+                kept
+            }
+            None => member,
+        };
+        self.by_deadline.insert((deadline, Arc::clone(&member)));
+        self.deadlines.insert(member, deadline);
+    }
+
+    fn remove_expired_one(&mut self, now: Nanos) -> bool {
+        let soonest = self.by_deadline.first();
+        if soonest.is_none_or(|&(deadline, _)| now < deadline) {
+            return false;
+        }
+        if let Some((_, bytes)) = self.by_deadline.pop_first() {
+            self.deadlines.remove(&bytes);
+        }
+        true
     }
 }
 
