@@ -4,6 +4,7 @@
 //! is no moment in which a silent client is waited for without a limit.
 
 use std::{
+    convert::Infallible,
     future::Future,
     io,
     net::SocketAddr,
@@ -14,7 +15,7 @@ use std::{
     time::Duration,
 };
 
-use axum::Router;
+use axum::{Router, body::Body};
 use casque_store::keep_swept;
 use http::{HeaderValue, Request, Response, Version, header::CONNECTION};
 use hyper::{body::Incoming, service::service_fn};
@@ -28,7 +29,7 @@ use tokio::{
     sync::{Semaphore, watch},
 };
 use tokio_rustls::TlsAcceptor;
-use tower::ServiceExt as _;
+use tower::Service as _;
 
 use crate::{http::Peer, server::Server, state::State, tls::Tls};
 
@@ -89,7 +90,7 @@ impl Server {
         let server = self.clone();
         let door = Door {
             ends,
-            routes: Arc::new(move || server.router()),
+            routes: Routes::Guarded(server),
             state: state.clone(),
             tls: tls.map(|tls| TlsAcceptor::from(tls.config())),
             head_bytes: self.limits.header_bytes,
@@ -139,10 +140,9 @@ impl Server {
     /// Drop it after [`serve`](Self::serve) has ended, so that everybody can see the server end.
     pub async fn serve_operation(&self, listener: TcpListener) {
         let (_ending, ends) = watch::channel(());
-        let router = self.operation_router();
         let door = Door {
             ends,
-            routes: Arc::new(move || router.clone()),
+            routes: Routes::Plain(self.operation_router()),
             state: self.state(),
             tls: None,
             head_bytes: self.limits.header_bytes,
@@ -168,11 +168,28 @@ async fn keep_telling(server: Server) {
     }
 }
 
+/// Where requests go.
+#[derive(Clone)]
+enum Routes {
+    /// To the routes that the server has at the moment, behind its guard.
+    Guarded(Server),
+    /// To these.
+    Plain(Router),
+}
+
+impl Routes {
+    async fn answer(&self, request: Request<Body>) -> Result<Response<Body>, Infallible> {
+        match self {
+            Self::Guarded(server) => server.guarded().answer(request).await,
+            Self::Plain(router) => router.clone().call(request).await,
+        }
+    }
+}
+
 /// What every connection passes.
 #[derive(Clone)]
 struct Door {
-    /// The routes of the moment.
-    routes: Arc<dyn Fn() -> Router + Send + Sync>,
+    routes: Routes,
     state: Arc<State>,
     /// Closed when the server ends.
     ends: watch::Receiver<()>,
@@ -287,12 +304,10 @@ impl Door {
         mut request: Request<Incoming>,
         peer: SocketAddr,
         _one: Asking,
-    ) -> Result<Response<axum::body::Body>, std::convert::Infallible> {
+    ) -> Result<Response<Body>, Infallible> {
         request.extensions_mut().insert(Peer(peer));
         let keeps_alive = request.version() < Version::HTTP_2;
-        let mut answer = (self.routes)()
-            .oneshot(request.map(axum::body::Body::new))
-            .await?;
+        let mut answer = self.routes.answer(request.map(Body::new)).await?;
         if keeps_alive && self.state.is_draining() {
             // The next request goes elsewhere, and none is under way when the connection ends.
             let close = HeaderValue::from_static("close");

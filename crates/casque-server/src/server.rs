@@ -12,13 +12,15 @@ use casque_proto::CasBase;
 use casque_store::{Clock, KeyHasher, SharedStore};
 use http::{HeaderValue, Method, StatusCode, header::CACHE_CONTROL};
 use tokio::sync::watch;
-use tower::layer::layer_fn;
 use url::Url;
 
 use crate::{
     config::{Config, LimitsConfig},
     consent::{Consents, consents},
-    http::{Authority, Cookies, FormLimits, Guard, content, method_not_allowed, page, redirect},
+    http::{
+        Authority, Cookies, DefaultHeaders, FormLimits, Guard, content, method_not_allowed, page,
+        redirect,
+    },
     journal::{Audit, Journal},
     login::{login, proceed},
     logout::logout,
@@ -67,7 +69,7 @@ pub struct Server {
 #[derive(Clone)]
 struct Current {
     state: Arc<State>,
-    router: Router,
+    guarded: Guard,
 }
 
 impl Server {
@@ -105,6 +107,7 @@ impl Server {
         } = parts;
         let services = Arc::new(Arc::unwrap_or_clone(services).with_clock(clock.clone()));
         let base = parsed(&config.base_url);
+        let over_https = base.scheme() == "https";
         let prefix = base.path().trim_end_matches('/').to_owned();
         let limits = Limits {
             per_person: config.login.max_failures,
@@ -128,7 +131,8 @@ impl Server {
             authority: Authority::of(&base),
             base: config.base_url.clone(),
             rest: config.rest.clone(),
-            cookies: Cookies::new(base.scheme() == "https", base.path()),
+            cookies: Cookies::new(over_https, base.path()),
+            default_headers: Arc::new(DefaultHeaders::new(over_https)),
             head_bytes: config.limits.header_bytes,
             form_limits: FormLimits {
                 bytes: config.limits.body_bytes,
@@ -198,7 +202,12 @@ impl Server {
     /// Requests are expected to carry a [`Peer`](crate::Peer) in their extensions, as
     /// [`serve`](Self::serve) sees to.
     pub fn router(&self) -> Router {
-        self.current.borrow().router.clone()
+        Router::new().fallback_service(self.guarded())
+    }
+
+    /// The same as it is served: a router around it would only cost.
+    pub(crate) fn guarded(&self) -> Guard {
+        self.current.borrow().guarded.clone()
     }
 
     /// Waits until every logout message that was begun has been delivered or given up.
@@ -210,14 +219,13 @@ impl Server {
 impl Current {
     fn of(state: Arc<State>) -> Self {
         Self {
-            router: Self::router(&state),
+            guarded: Guard::new(state.clone(), Self::router(&state)),
             state,
         }
     }
 
     fn router(state: &Arc<State>) -> Router {
         let prefix = &state.prefix;
-        let guarded = state.clone();
         let at = |path: &str| format!("{prefix}/{path}");
         let mut router = Router::new()
             .route(&at("login"), any(login))
@@ -245,10 +253,7 @@ impl Current {
         if !prefix.is_empty() {
             router = router.route(prefix, any(home));
         }
-        router
-            .fallback(not_found)
-            .layer(layer_fn(move |inner| Guard::new(guarded.clone(), inner)))
-            .with_state(state.clone())
+        router.fallback(not_found).with_state(state.clone())
     }
 }
 

@@ -14,7 +14,7 @@ use ipnet::IpNet;
 use crate::{
     config::RestConfig,
     consent::Consents,
-    http::{Authority, Cookies, FormLimits, Peer, client_address},
+    http::{Authority, Cookies, DefaultHeaders, FormLimits, Peer, client_address},
     journal::{Ended, Event, Journal},
     operation::{Readiness, SharedEnding},
     pages::Pages,
@@ -42,6 +42,7 @@ pub(crate) struct State {
     /// Whether the REST protocol is spoken, and with whom.
     pub(crate) rest: RestConfig,
     pub(crate) cookies: Cookies,
+    pub(crate) default_headers: Arc<DefaultHeaders>,
     /// The head of a request, in bytes.
     pub(crate) head_bytes: usize,
     pub(crate) form_limits: FormLimits,

@@ -52,11 +52,6 @@ impl Cookies {
         }
     }
 
-    /// Whether browsers reach this server by https.
-    pub(crate) fn are_secure(&self) -> bool {
-        self.secure
-    }
-
     pub(crate) fn name(&self, cookie: Cookie) -> String {
         let prefix = if self.secure { "__Host-" } else { "" };
         format!("{prefix}{}", cookie.base_name())

@@ -1,13 +1,14 @@
 //! The outermost layer: the host guard, and the headers that every answer carries.
 
 use std::{
+    convert::Infallible,
     future::Future,
     pin::Pin,
     sync::Arc,
     task::{Context, Poll},
 };
 
-use axum::{body::Body, response::Response};
+use axum::{Router, body::Body, response::Response};
 use http::{
     HeaderMap, HeaderName, HeaderValue, Request, StatusCode, Version,
     header::{
@@ -55,51 +56,47 @@ const NOTHING_ALLOWED: HeaderValue =
 const ONLY_HTTPS: HeaderValue = HeaderValue::from_static("max-age=31536000");
 
 /// Refuses requests for other hosts, and completes the headers of every answer.
-#[derive(Clone)]
-pub(crate) struct Guard<S> {
+#[derive(Debug, Clone)]
+pub(crate) struct Guard {
     state: Arc<State>,
-    inner: S,
+    router: Router,
 }
 
-impl<S> Guard<S> {
-    pub(crate) fn new(state: Arc<State>, inner: S) -> Self {
-        Self { state, inner }
-    }
-}
-
-impl<S> Service<Request<Body>> for Guard<S>
-where
-    S: Service<Request<Body>, Response = Response>,
-    S::Future: Send + 'static,
-{
-    type Response = Response;
-    type Error = S::Error;
-    type Future = Pin<Box<dyn Future<Output = Result<Response, S::Error>> + Send>>;
-
-    fn poll_ready(&mut self, context: &mut Context<'_>) -> Poll<Result<(), S::Error>> {
-        self.inner.poll_ready(context)
+impl Guard {
+    pub(crate) fn new(state: Arc<State>, router: Router) -> Self {
+        Self { state, router }
     }
 
-    fn call(&mut self, request: Request<Body>) -> Self::Future {
-        let state = self.state.clone();
+    /// Answers a request.
+    pub(crate) async fn answer(mut self, request: Request<Body>) -> Result<Response, Infallible> {
+        let state = self.state;
         let began = state.clock.now();
         let path = request.uri().path();
         let endpoint = Endpoint::of(path.strip_prefix(&*state.prefix).unwrap_or("/"));
-        let answer = match refusal(&state, &request) {
-            Some(refusal) => Err(refusal),
-            None => Ok(self.inner.call(request)),
+        let mut response = match refusal(&state, &request) {
+            Some(refusal) => refusal,
+            // A router is always ready.
+            None => self.router.call(request).await?,
         };
-        Box::pin(async move {
-            let mut response = match answer {
-                Ok(answer) => answer.await?,
-                Err(refusal) => refusal,
-            };
-            complete(&state, response.headers_mut());
-            let taken = state.clock.now().duration_since(began).unwrap_or_default();
-            let metrics = &state.journal.metrics;
-            metrics.request(endpoint, response.status(), taken);
-            Ok(response)
-        })
+        complete(&state, response.headers_mut());
+        let taken = state.clock.now().duration_since(began).unwrap_or_default();
+        let metrics = &state.journal.metrics;
+        metrics.request(endpoint, response.status(), taken);
+        Ok(response)
+    }
+}
+
+impl Service<Request<Body>> for Guard {
+    type Response = Response;
+    type Error = Infallible;
+    type Future = Pin<Box<dyn Future<Output = Result<Response, Infallible>> + Send>>;
+
+    fn poll_ready(&mut self, _context: &mut Context<'_>) -> Poll<Result<(), Infallible>> {
+        Poll::Ready(Ok(()))
+    }
+
+    fn call(&mut self, request: Request<Body>) -> Self::Future {
+        Box::pin(self.clone().answer(request))
     }
 }
 
@@ -140,24 +137,39 @@ fn is_framed_plainly(headers: &HeaderMap) -> bool {
     }
 }
 
+/// The headers of an answer that says nothing of them itself.
+///
+/// To copy them is quicker than to insert each of them every time.
+#[derive(Debug, Clone)]
+pub(crate) struct DefaultHeaders(HeaderMap);
+
+impl DefaultHeaders {
+    /// `over_https`: browsers come by https, and shall go on to.
+    pub(crate) fn new(over_https: bool) -> Self {
+        // With room for what answers bring.
+        let mut headers = HeaderMap::with_capacity(ALWAYS.len() + UNCACHED.len() + 10);
+        headers.extend(ALWAYS);
+        headers.extend(UNCACHED);
+        headers.insert(VARY, HeaderValue::from_static("Cookie"));
+        headers.insert(CONTENT_SECURITY_POLICY, NOTHING_ALLOWED);
+        if over_https {
+            headers.insert(STRICT_TRANSPORT_SECURITY, ONLY_HTTPS);
+        }
+        Self(headers)
+    }
+}
+
 /// Adds the headers that every answer carries.
 fn complete(state: &State, headers: &mut HeaderMap) {
-    headers.reserve(ALWAYS.len() + UNCACHED.len() + 3);
-    for (name, value) in ALWAYS {
-        headers.insert(name, value);
-    }
-    if !headers.contains_key(CACHE_CONTROL) {
-        for (name, value) in UNCACHED {
-            headers.insert(name, value);
+    let mut complete = state.default_headers.0.clone();
+    if headers.contains_key(CACHE_CONTROL) {
+        for (name, _) in UNCACHED {
+            complete.remove(name);
         }
-        headers.insert(VARY, HeaderValue::from_static("Cookie"));
+        complete.remove(VARY);
     }
-    if !headers.contains_key(CONTENT_SECURITY_POLICY) {
-        headers.insert(CONTENT_SECURITY_POLICY, NOTHING_ALLOWED);
-    }
-    if state.cookies.are_secure() {
-        headers.insert(STRICT_TRANSPORT_SECURITY, ONLY_HTTPS);
-    }
+    complete.extend(std::mem::take(headers));
+    *headers = complete;
 }
 
 /// The size of a request's head as HTTP/1.1 sends it (S-095). The reader of the socket stops only

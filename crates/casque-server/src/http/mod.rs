@@ -12,7 +12,7 @@ mod respond;
 pub(crate) use body::{BodyError, FormLimits, read_body, read_form};
 pub(crate) use cookies::{Cookie, Cookies};
 pub(crate) use fetch::{is_form_navigation, is_navigation, is_own_form, is_prefetch};
-pub(crate) use guard::Guard;
+pub(crate) use guard::{DefaultHeaders, Guard};
 pub(crate) use host::Authority;
 pub(crate) use params::{ParameterError, Parameters};
 pub use peer::Peer;

@@ -50,9 +50,6 @@ pub(crate) fn page_with_images<'a>(
     response
 }
 
-/// Room for the headers of an answer, those of the [`Guard`](super::Guard) included.
-const HEADERS: usize = 12;
-
 /// An answer with a body of one type.
 pub(crate) fn content(
     status: StatusCode,
@@ -61,10 +58,9 @@ pub(crate) fn content(
 ) -> Response {
     let mut response = Response::new(body.into());
     *response.status_mut() = status;
-    let headers = response.headers_mut();
-    // Every answer gets about as many on its way out.
-    headers.reserve(HEADERS);
-    headers.insert(CONTENT_TYPE, HeaderValue::from_static(content_type));
+    response
+        .headers_mut()
+        .insert(CONTENT_TYPE, HeaderValue::from_static(content_type));
     response
 }
 
