@@ -70,7 +70,7 @@ fn a_paused_server_costs_each_call_its_deadline_at_most<S: Server>() {
     let Some(server) = S::durable() else { return };
     let store = store(&server.url(), "timeout=500ms");
     run(async {
-        store.ping().await.expect("well");
+        comes_back(&store).await;
         server.pause();
         let start = Instant::now();
         let calls: Vec<_> = (0..50)
@@ -98,13 +98,15 @@ fn a_paused_server_costs_each_call_its_deadline_at_most<S: Server>() {
 /// S-006, S-007: whether it took place is not known; if it did, nobody gets the record again.
 fn an_unanswered_take_does_not_succeed_twice<S: Server>() {
     let Some(server) = S::durable() else { return };
+    // What is not to go unanswered may take its time on a busy machine.
+    let patient = store(&server.url(), "timeout=30s");
     let store = store(&server.url(), "timeout=300ms");
     run(async {
         for round in 0..3 {
             let names: Vec<String> = (0..20).map(|number| format!("{round} {number}")).collect();
             for name in &names {
                 assert!(
-                    store
+                    patient
                         .create(&key(name), b"ticket".to_vec(), later())
                         .await
                         .expect("create")
@@ -128,10 +130,10 @@ fn an_unanswered_take_does_not_succeed_twice<S: Server>() {
                 *successes.entry(name).or_insert(0) += u32::from(won);
             }
             server.resume();
-            comes_back(&store).await;
+            comes_back(&patient).await;
             for name in names {
                 for _ in 0..2 {
-                    let taken = store.take(&key(&name)).await.expect("take");
+                    let taken = patient.take(&key(&name)).await.expect("take");
                     *successes.entry(name.clone()).or_insert(0) += u32::from(taken.is_some());
                 }
             }

@@ -37,12 +37,6 @@ fn service(answer: impl Fn(u16) -> String) -> u16 {
     port
 }
 
-async fn log_in(browser: &Browser) {
-    browser.fill("input[name=username]", "alice").await;
-    browser.fill("input[name=password]", "wonderland").await;
-    browser.click("form button[type=submit]").await;
-}
-
 #[tokio::test]
 async fn axe_finds_nothing_on_the_pages_before_a_service() {
     let Some(axe) = axe() else {
@@ -78,23 +72,23 @@ async fn axe_finds_nothing_on_the_pages_before_a_service() {
     browser.go(&asking).await;
     examine(&browser, &axe, "login-with-choices").await;
     browser.click("input[name=warn]").await;
-    log_in(&browser).await;
+    browser.log_in("alice", "wonderland").await;
     examine(&browser, &axe, "consent").await;
-    browser.click("button[value=refuse]").await;
+    browser.follow("button[value=refuse]").await;
     examine(&browser, &axe, "consent-refused").await;
     browser.go(&closed).await;
     examine(&browser, &axe, "denied").await;
     browser.go(&plain).await;
     examine(&browser, &axe, "warn").await;
-    browser.click("form button[type=submit]").await;
+    browser.follow("form button[type=submit]").await;
     browser.go(&format!("{plain}&method=POST")).await;
-    browser.click("form button[type=submit]").await;
+    browser.follow("form button[type=submit]").await;
     examine_with_script(&browser, &axe, "post-ticket").await;
     browser.go(&asking).await;
-    browser.click("button[value=agree]").await;
+    browser.follow("button[value=agree]").await;
     browser.go(&format!("{}/consents", site.base_url)).await;
     examine(&browser, &axe, "consents").await;
-    browser.click("section button[type=submit]").await;
+    browser.follow("section button[type=submit]").await;
     examine(&browser, &axe, "consents-none").await;
     browser.close().await;
 }
@@ -133,9 +127,9 @@ async fn axe_finds_nothing_on_the_pages_after_a_service() {
     browser
         .go(&format!("{}/login?service={service}", site.base_url))
         .await;
-    log_in(&browser).await;
+    browser.log_in("alice", "wonderland").await;
     let arrived = browser.url().await;
-    browser.click("form button").await;
+    browser.follow("form button").await;
     assert!(browser.text().await.contains("Sign out?"));
     examine(&browser, &axe, "logout-question").await;
     browser.go(&format!("{}/login", site.base_url)).await;

@@ -3,8 +3,6 @@
 
 use crate::support::{Demo, browser::Browser};
 
-const ENTER: char = '\u{e007}';
-
 #[tokio::test]
 async fn by_mouse() {
     let Some(browser) = Browser::start().await else {
@@ -116,7 +114,7 @@ async fn by_keyboard_only() {
 
     browser.go(&demo.app_url).await;
     browser.tab_to("e.matches('a[href$=\"/login\"]')").await;
-    browser.press([ENTER]).await;
+    browser.enter().await;
     assert!(
         browser.url().await.starts_with(&demo.cas_url),
         "sent to {}",
@@ -135,7 +133,7 @@ async fn by_keyboard_only() {
     browser.press("alice".chars()).await;
     browser.tab_to("e.name === 'password'").await;
     browser.press("wonderland".chars()).await;
-    browser.press([ENTER]).await;
+    browser.enter().await;
     assert!(
         browser.url().await.starts_with(&demo.app_url),
         "sent to {}",
@@ -144,7 +142,7 @@ async fn by_keyboard_only() {
 
     browser.go(&demo.app_url).await;
     browser.tab_to("e.matches('a[href$=\"/protected\"]')").await;
-    browser.press([ENTER]).await;
+    browser.enter().await;
     assert!(
         browser
             .text()
@@ -155,7 +153,7 @@ async fn by_keyboard_only() {
     browser
         .tab_to("e.matches('a[href$=\"/logout\"], form[action$=\"/logout\"] button')")
         .await;
-    browser.press([ENTER]).await;
+    browser.enter().await;
     browser.go(&format!("{}/protected", demo.app_url)).await;
     assert!(
         browser

@@ -1,15 +1,18 @@
 //! A real Chromium, driven over WebDriver.
 
-use std::{path::Path, process::Command};
+use std::{path::Path, process::Command, time::Duration};
 
 use fantoccini::{
     Client, ClientBuilder, Locator,
     actions::{InputSource, KeyAction, KeyActions},
     wd::WebDriverCompatibleCommand,
 };
-use serde_json::json;
+use serde_json::{Value, json};
 
 use super::{Process, skip};
+
+/// How long a page may take on a busy machine.
+const PATIENCE: Duration = Duration::from_secs(30);
 
 /// A browser with an empty profile, ended with the test.
 pub struct Browser {
@@ -75,12 +78,13 @@ impl Browser {
 
     /// What a person can read on the page.
     pub async fn text(&self) -> String {
-        let body = self
+        // In one step: an element that was looked up first may belong to a page that is gone by then.
+        let text = self
             .client
-            .find(Locator::Css("body"))
+            .execute("return document.body.innerText", vec![])
             .await
-            .expect("the page has a body");
-        body.text().await.expect("the body has text")
+            .expect("the body has text");
+        text.as_str().expect("text").to_owned()
     }
 
     pub async fn fill(&self, css: &str, value: &str) {
@@ -97,7 +101,7 @@ impl Browser {
     pub async fn log_in(&self, name: &str, password: &str) {
         self.fill("input[name=username]", name).await;
         self.fill("input[name=password]", password).await;
-        self.click("form button[type=submit]").await;
+        self.follow("form button[type=submit]").await;
     }
 
     pub async fn click(&self, css: &str) {
@@ -110,6 +114,36 @@ impl Browser {
             .click()
             .await
             .unwrap_or_else(|error| panic!("{css}: {error}"));
+    }
+
+    /// Clicks on what leads to another page, and waits for that page.
+    pub async fn follow(&self, css: &str) {
+        self.leave(self.click(css)).await;
+    }
+
+    /// Presses Enter on what leads to another page, and waits for that page.
+    pub async fn enter(&self) {
+        const ENTER: char = '\u{e007}';
+        self.leave(self.press([ENTER])).await;
+    }
+
+    /// Does what leads to another page, and waits until that has loaded: the driver does not, where it is of another site.
+    async fn leave(&self, action: impl Future<Output = ()>) {
+        const MARK: &str = "document.documentElement.dataset.left = ''";
+        const ARRIVED: &str = "return document.readyState === 'complete' && !('left' in document.documentElement.dataset)";
+        let marked = self.client.execute(MARK, vec![]).await;
+        marked.expect("the page can be marked");
+        action.await;
+        let arrived = async {
+            // While it changes, there may be no page to ask.
+            while !matches!(
+                self.client.execute(ARRIVED, vec![]).await,
+                Ok(Value::Bool(true))
+            ) {}
+        };
+        tokio::time::timeout(PATIENCE, arrived)
+            .await
+            .expect("another page loads");
     }
 
     /// Presses keys one after another, wherever the focus is.
@@ -173,7 +207,7 @@ impl Browser {
         std::fs::write(file, png).expect("the screenshot can be written");
     }
 
-    async fn devtools(&self, method: &str, parameters: serde_json::Value) {
+    async fn devtools(&self, method: &str, parameters: Value) {
         self.client
             .issue_cmd(DevTools(json!({"cmd": method, "params": parameters})))
             .await
@@ -187,7 +221,7 @@ impl Browser {
 
 /// Chromium's own command behind WebDriver's vendor prefix.
 #[derive(Debug)]
-struct DevTools(serde_json::Value);
+struct DevTools(Value);
 
 impl WebDriverCompatibleCommand for DevTools {
     fn endpoint(
