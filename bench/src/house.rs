@@ -20,6 +20,8 @@ pub struct House {
     pub address: SocketAddr,
     /// The server.
     pub server: Arc<Server>,
+    /// What it keeps its sessions in.
+    pub store: SharedStore,
     router: Router,
     _folder: tempfile::TempDir,
 }
@@ -54,13 +56,14 @@ impl House {
             passwords: PasswordChecker::default(),
             hasher: KeyHasher::random().expect("random bytes"),
         };
-        let server = Arc::new(Server::new(&config, parts, store, clock).expect("a server"));
+        let server = Arc::new(Server::new(&config, parts, store.clone(), clock).expect("a server"));
         let serving = server.clone();
         tokio::spawn(async move { serving.serve(listener, None, std::future::pending()).await });
         Self {
             address,
             router: server.router(),
             server,
+            store,
             _folder: folder,
         }
     }
@@ -101,15 +104,24 @@ impl House {
         cookie(&self.send(post, form).await, "TGC")
     }
 
+    /// What a browser with a session is answered that asks for a service, which is escaped already.
+    ///
+    /// # Panics
+    ///
+    /// Where there is no answer.
+    pub async fn grant(&self, cookie: &str, service: &str) -> Response<Body> {
+        let path = format!("/cas/login?service={service}");
+        let request = Request::get(path).header(header::COOKIE, cookie);
+        self.send(request, String::new()).await
+    }
+
     /// A ticket by single sign-on, for a service that is escaped already.
     ///
     /// # Panics
     ///
     /// Where there is none.
     pub async fn ticket(&self, cookie: &str, service: &str) -> String {
-        let path = format!("/cas/login?service={service}");
-        let request = Request::get(path).header(header::COOKIE, cookie);
-        let answer = self.send(request, String::new()).await;
+        let answer = self.grant(cookie, service).await;
         let location = answer.headers()[header::LOCATION]
             .to_str()
             .expect("an address");

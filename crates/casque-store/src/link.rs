@@ -124,16 +124,34 @@ impl<B: Backend> Link<B> {
         Err(error)
     }
 
+    /// A connection that carries no call now, or one more connection, or else the one that carries the fewest: behind
+    /// another call it may be a flush of the disk that is waited for.
     async fn connection(&self) -> Result<Arc<B::Connection>, StoreError> {
         let start = self.next.fetch_add(1, Ordering::Relaxed) % self.slots.len();
-        let slot = &self.slots[start];
-        if let Some(open) = open_in::<B>(slot) {
-            return Ok(open);
+        let (before, after) = self.slots.split_at(start);
+        let (mut closed, mut least) = (None, None);
+        for slot in after.iter().chain(before) {
+            let Some(open) = open_in::<B>(slot) else {
+                closed = closed.or(Some(slot));
+                continue;
+            };
+            // The slot and this function hold it as well.
+            let calls = Arc::strong_count(&open).saturating_sub(2);
+            if calls == 0 {
+                return Ok(open);
+            }
+            if least.as_ref().is_none_or(|&(fewest, _)| calls < fewest) {
+                least = Some((calls, open));
+            }
         }
+        let least = least.map(|(_, open)| open);
+        let Some(slot) = closed else {
+            return least.ok_or_else(|| StoreError::misuse("a store without connections"));
+        };
         match self.connect(slot).await {
             Ok(connection) => Ok(connection),
             // One that the server refuses, because it has too many for instance, need not stop the others.
-            Err(error) => self.slots.iter().find_map(open_in::<B>).ok_or(error),
+            Err(error) => least.ok_or(error),
         }
     }
 
@@ -349,15 +367,39 @@ mod tests {
     }
 
     #[test]
+    fn calls_share_a_connection_only_where_there_are_no_more() {
+        block_on(async {
+            let link = link(3, Duration::from_secs(10));
+            for _ in 0..5 {
+                assert!(works(&link).await);
+            }
+            assert_eq!(
+                attempts(&link),
+                1,
+                "one is enough for one call after the other"
+            );
+            let mut busy = Vec::new();
+            for _ in 0..7 {
+                busy.push(link.connection().await.expect("one"));
+            }
+            assert_eq!(attempts(&link), 3);
+            let sharing =
+                |one: &Arc<_>| busy.iter().filter(|other| Arc::ptr_eq(one, other)).count();
+            assert!(busy.iter().all(|one| (2..=3).contains(&sharing(one))));
+        });
+    }
+
+    #[test]
     fn other_connections_go_on_without_one_that_is_refused() {
         block_on(async {
             let link = link(3, Duration::from_secs(10));
-            assert!(works(&link).await);
+            let busy = link.connection().await.expect("one");
             link.backend().is_there.store(false, Ordering::Relaxed);
             for _ in 0..10 {
                 assert!(works(&link).await);
             }
             assert!(attempts(&link) >= 2);
+            drop(busy);
         });
     }
 }

@@ -19,8 +19,9 @@ use crate::{
 
 /// A store in PostgreSQL, which many processes and machines share.
 ///
-/// Every operation is one prepared statement in a transaction of its own, so a few connections carry all calls, one
-/// behind the other without waiting for answers, and no lock outlives a statement.
+/// Every operation is one prepared statement in a transaction of its own, and no lock outlives a statement. A commit waits for
+/// the disk, and connections that commit at the same moment wait together; so a call takes a connection of its own while
+/// there are any, and then one behind another call, without waiting for that one's answer.
 pub(crate) struct PostgresStore {
     url: NetworkUrl,
     link: Link<Server>,

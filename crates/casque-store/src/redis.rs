@@ -1,3 +1,4 @@
+mod gathering;
 mod scripts;
 mod server;
 mod walk;

@@ -34,7 +34,7 @@ use crate::{Clock, MemoryStore, SharedStore, SqliteStore, StoreError};
 /// | `prefix` | Redis: what every key begins with | `casque` |
 /// | `schema` | PostgreSQL: where the tables are | `casque` |
 /// | `tls` | PostgreSQL: `on` or `off` | `on`, but `off` on loopback and a socket |
-/// | `connections` | PostgreSQL: how many, from 1 to 64 | 4 |
+/// | `connections` | PostgreSQL: how many at most, from 1 to 64 | 16 |
 ///
 /// Neither [`Display`](fmt::Display) nor [`Debug`](fmt::Debug) nor any error shows a password.
 ///

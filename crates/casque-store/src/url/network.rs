@@ -47,7 +47,7 @@ pub(crate) enum Password {
 
 const TIMEOUT: Duration = Duration::from_secs(2);
 const SPACE: &str = "casque";
-const CONNECTIONS: usize = 4;
+const CONNECTIONS: usize = 16;
 const MAX_CONNECTIONS: usize = 64;
 
 impl Engine {

@@ -1,0 +1,163 @@
+"""What Redis' own round trips would allow, and whether several nodes on one Redis cost more than one."""
+
+import contextlib
+import re
+import subprocess
+import time
+
+from .. import load, stores
+from ..paths import say
+from ..servers import Casque, temporary
+from . import ratios, spread
+
+# Operations of the two runs whose difference says what one operation asks of Redis.
+COUNTED = (500, 1500)
+NODES = 3
+# What all nodes together are offered, of what one does at most: far enough below it that nothing waits.
+OFFERED = 0.3
+
+
+def measure(timing):
+    reason = stores.missing("Redis")
+    if reason:
+        say(f"left out: Redis: {reason}")
+        return {"left_out": reason}
+    with temporary() as folder, stores.Redis(folder) as store:
+        with node(folder / "one", store) as running:
+            commands, examples = count(running, store)
+            say("  commands of an operation: " + ", ".join(f"{number:.2f} {name}" for name, number in commands.items()))
+            allowed, reached, by_command = [], [], {name: [] for name in commands}
+            for _ in range(timing.rounds):
+                rates = {name: benchmark(store, examples[name], timing) for name in commands}
+                allowed.append(1 / sum(number / rates[name] for name, number in commands.items()))
+                for name, rate in rates.items():
+                    by_command[name].append(rate)
+                reached.append(load.rate_of(load.run("sso", running, timing.seconds, warm_up=timing.warm_up)))
+                say(f"  {reached[-1]:,.0f} operations/s; its round trips allow {allowed[-1]:,.0f}/s")
+                time.sleep(timing.rest)
+        found = {
+            "commands_per_operation": commands,
+            "redis_benchmark_per_second": {name: spread(rates) for name, rates in by_command.items()},
+            "allowed_per_second": spread(allowed),
+            "reached_per_second": spread(reached),
+            "share": ratios(reached, allowed),
+        }
+        offered = max(NODES, round(found["reached_per_second"]["median"] * OFFERED))
+        return found | {"nodes": compare_nodes(folder, store, offered, timing)}
+
+
+@contextlib.contextmanager
+def node(folder, store):
+    """A node of a cluster: the folder of the first is copied, so that key, people and services are the same."""
+    contestant = Casque("Redis")
+    folder.mkdir(exist_ok=True)
+    first = folder.parent / "one"
+    contestant.prepare(folder, store)
+    if folder != first:
+        for name in ("casque.key", "people.toml"):
+            (folder / name).write_bytes((first / name).read_bytes())
+            (folder / name).chmod(0o600)
+    with contestant.launch(folder, store) as running:
+        yield running
+
+
+def count(running, store):
+    """Commands of one operation by name, those that a script runs left out, and an example of each."""
+    few, many = (commands_of(running, store, number) for number in COUNTED)
+    each = COUNTED[1] - COUNTED[0]
+    numbers = {name: (len(lines) - len(few.get(name, []))) / each for name, lines in many.items()}
+    numbers = {name: number for name, number in sorted(numbers.items()) if number > 0.005}
+    return numbers, {name: many[name][-1] for name in numbers}
+
+
+def commands_of(running, store, number):
+    monitor = subprocess.Popen(
+        ["redis-cli", "-p", str(store.port), "MONITOR"], stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True
+    )
+    try:
+        monitor.stdout.readline()
+        load.run("sso", running, 60, warm_up=0, count=number, sessions=8)
+        store.ask("ECHO", "the end")
+        asked, inside = [], {}
+        for line in monitor.stdout:
+            if '"the end"' in line:
+                break
+            found = re.match(r"[\d.]+ \[\d+ (\S+)\] (.*)", line)
+            words = read_words(found[2]) if found else None
+            if not words:
+                continue
+            if found[1] == "lua":
+                inside.setdefault(asked[-1][1], {})[words[0].upper()] = None
+            else:
+                asked.append(words)
+        seen = {}
+        for words in asked:
+            seen.setdefault(name_of(words, inside), []).append(words)
+        return seen
+    finally:
+        monitor.terminate()
+        monitor.wait()
+
+
+def read_words(text):
+    """What MONITOR shows, with a letter for each byte that no argument of a program can hold."""
+    return [re.sub(r"\\x[0-9a-f]{2}|\\.", "x", word) for word in re.findall(r'"((?:[^"\\]|\\.)*)"', text)]
+
+
+def name_of(words, inside):
+    """Scripts are told apart by the commands that they run."""
+    name = words[0].upper()
+    return f"{name} ({', '.join(inside.get(words[1], {}))})" if name == "EVALSHA" else name
+
+
+def benchmark(store, words, timing):
+    """How many of a command redis-benchmark does in a second, over as many connections as the load has."""
+    words = list(words)
+    if words[0].upper() in ("SET", "GETDEL"):
+        # Another key each time, as tickets are.
+        words[1] = words[1][:-12] + "__rand_int__"
+    if words[0].upper() == "GETDEL":
+        tickets = ["SET", words[1], "x" * 300, "PX", "600000"]
+        quantity = 50_000 * timing.seconds
+        redis_benchmark(store, tickets, quantity)
+    return redis_benchmark(store, words, 50_000 * timing.seconds)
+
+
+def redis_benchmark(store, words, number):
+    command = ["redis-benchmark", "-p", str(store.port), "-c", str(load.CONNECTIONS), "-n", str(number)]
+    command += ["-r", "1000000", "--csv", *words]
+    out = subprocess.run(command, capture_output=True, text=True, check=True).stdout
+    # The last seven columns are figures; what comes before is the command, whatever is in it.
+    return float(out.splitlines()[-1].rsplit('","', 7)[1])
+
+
+def compare_nodes(folder, store, offered, timing):
+    """Processor time of one operation, of all nodes and of Redis, at the same rate on one node and on three."""
+    seconds, costs = timing.seconds + 2, {1: [], NODES: []}
+    with contextlib.ExitStack() as stack:
+        names = ["one", "two", "three"]
+        nodes = [stack.enter_context(node(folder / name, store)) for name in names]
+        for number in range(timing.rounds):
+            for used in (1, NODES) if number % 2 == 0 else (NODES, 1):
+                costs[used].append(cost(nodes[:used], store, offered, seconds))
+                time.sleep(timing.rest)
+        say(f"  {spread(costs[1])['median']:.0f} µs of processor for an operation on one node, ")
+        say(f"  {spread(costs[NODES])['median']:.0f} µs on three")
+    return {
+        "offered_per_second": offered,
+        "microseconds_on_1": spread(costs[1]),
+        f"microseconds_on_{NODES}": spread(costs[NODES]),
+        "more": ratios(costs[NODES], costs[1]),
+    }
+
+
+def cost(nodes, store, offered, seconds):
+    loads = []
+    processes = [store, *(running.process for running in nodes)]
+    before = sum(process.processor_seconds() for process in processes)
+    for running in nodes:
+        rate = offered // len(nodes)
+        loads.append(load.begin("sso", running, seconds, warm_up=0, rate=rate, connections=load.CONNECTIONS))
+    reports = [load.report(process) for process in loads]
+    after = sum(process.processor_seconds() for process in processes)
+    return (after - before) * 1e6 / sum(load.rate_of(report) * report["seconds"] for report in reports)
