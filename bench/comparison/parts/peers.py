@@ -23,8 +23,8 @@ def measure(timing, only=None):
                 continue
             say(f"round {number + 1}: {contestant.title}")
             try:
-                one_round(contestant, timing, mine["rounds"])
-            except (DidNotStart, load.NotMeasured, OSError) as error:
+                one_round(contestant, timing, mine)
+            except (DidNotStart, OSError) as error:
                 mine["left_out"] = str(error).splitlines()[-1] if str(error) else type(error).__name__
                 say(f"left out: {contestant.title}: {mine['left_out']}")
     for mine in found.values():
@@ -43,16 +43,20 @@ def about(contestant):
     return mine | {"version": contestant.version()}
 
 
-def one_round(contestant, timing, rounds):
+def one_round(contestant, timing, mine):
+    rounds = mine["rounds"]
     with contestant.start() as running:
         time.sleep(1)
         rounds["first_200_ms"].append(running.seconds_to_login * 1000)
         rounds["idle_mib"].append(running.mib()[0])
         for kind in LOADS:
-            report = load.run(kind, running, timing.seconds, warm_up=timing.warm_up)
-            rate = load.rate_of(report)
-            say(f"  {kind}: {rate:,.0f}/s")
-            rounds[kind].append(rate)
+            try:
+                rate = load.rate_of(load.run(kind, running, timing.seconds, warm_up=timing.warm_up))
+                say(f"  {kind}: {rate:,.0f}/s")
+                rounds[kind].append(rate)
+            except load.NotMeasured as error:
+                say(f"  {kind}: not measured: {error}")
+                mine.setdefault("not_measured", {})[kind] = str(error)
             time.sleep(timing.rest)
         own, of_store = running.mib()
         rounds["loaded_mib"].append(own)
