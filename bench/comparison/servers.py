@@ -270,7 +270,7 @@ class LemonLdap(Contestant):
         environment = os.environ | {key: str(value) for key, value in mine.items()}
         users = users_file(folder, {name: name for name in ("dwho", "rtyler", "msmith")})
         command = ["starman", "--listen", f"127.0.0.1:{port}", "--workers", WORKERS, "--preload-app"]
-        command += ["--env", "production", SETTINGS / "lemonldap.psgi"]
+        command += ["--env", "production", "--disable-keepalive", SETTINGS / "lemonldap.psgi"]
         with Process(command, folder / "log", env=environment) as process:
             url = f"http://127.0.0.1:{port}/cas"
             seconds = process.wait_for_login(url + "/login")
