@@ -1,8 +1,6 @@
 use std::{
     collections::BTreeSet,
     fmt,
-    fs::{self, OpenOptions},
-    io::{self, Write},
     path::Path,
     sync::{Mutex, PoisonError},
 };
@@ -10,7 +8,7 @@ use std::{
 use hmac::{Hmac, KeyInit, Mac};
 use sha2::Sha256;
 
-use crate::{StoreError, hex::unhex};
+use crate::{KeyRing, StoreError, hex::hex, key_ring::random_secret};
 
 /// The name of a record or a set: a kind, and a keyed hash (HMAC-SHA256) of a secret or a name.
 ///
@@ -30,6 +28,8 @@ use crate::{StoreError, hex::unhex};
 pub struct Key {
     kind: &'static str,
     digest: [u8; 32],
+    /// The hash by the second secret, while the secret is changed.
+    second: Option<[u8; 32]>,
 }
 
 impl Key {
@@ -37,9 +37,7 @@ impl Key {
     ///
     /// `kind` is a short lower-case word of the program, such as `st` or `session`.
     pub fn new(kind: &'static str, secret_or_name: &[u8], hasher: &KeyHasher) -> Self {
-        let mut mac = begin(kind, hasher);
-        mac.update(secret_or_name);
-        Self::end(kind, mac)
+        Self::by_each(kind, hasher, |mac| mac.update(secret_or_name))
     }
 
     /// The key of the `kind` of thing that several values stand for together; they cannot run into each other.
@@ -52,12 +50,12 @@ impl Key {
     /// assert_ne!(of(&[b"ab", b"c"]), of(&[b"a", b"bc"]));
     /// ```
     pub fn of_parts(kind: &'static str, parts: &[&[u8]], hasher: &KeyHasher) -> Self {
-        let mut mac = begin(kind, hasher);
-        for part in parts {
-            mac.update(&(part.len() as u64).to_be_bytes());
-            mac.update(part);
-        }
-        Self::end(kind, mac)
+        Self::by_each(kind, hasher, |mac| {
+            for part in parts {
+                mac.update(&(part.len() as u64).to_be_bytes());
+                mac.update(part);
+            }
+        })
     }
 
     /// A key that has been read from a store, as [`Store::walk`](crate::Store::walk) does and as a backup is restored.
@@ -76,19 +74,50 @@ impl Key {
     /// ```
     pub fn from_digest(kind: &str, digest: [u8; 32]) -> Result<Self, StoreError> {
         let kind = known(kind).ok_or_else(|| StoreError::misuse("not the kind of a record"))?;
-        Ok(Self { kind, digest })
+        Ok(Self::known(kind, digest))
     }
 
     /// A key whose kind is the program's own.
     pub(crate) fn known(kind: &'static str, digest: [u8; 32]) -> Self {
-        Self { kind, digest }
-    }
-
-    fn end(kind: &'static str, mac: Hmac<Sha256>) -> Self {
         Self {
             kind,
-            digest: mac.finalize().into_bytes().into(),
+            digest,
+            second: None,
         }
+    }
+
+    fn by_each(kind: &'static str, hasher: &KeyHasher, update: impl Fn(&mut Hmac<Sha256>)) -> Self {
+        let digest = |hasher: &KeyHasher| {
+            let mut mac = begin(kind, hasher);
+            update(&mut mac);
+            mac.finalize().into_bytes().into()
+        };
+        Self {
+            kind,
+            digest: digest(hasher),
+            second: hasher.second.as_deref().map(digest),
+        }
+    }
+
+    /// The same by the second secret of a [`KeyHasher`] that has two.
+    ///
+    /// ```
+    /// use casque_store::{Key, KeyHasher};
+    ///
+    /// let [old, new] = [1, 2].map(|byte| KeyHasher::new(&[byte; 32]));
+    /// let key = |hasher: &KeyHasher| Key::new("st", b"ST-1", hasher);
+    /// assert_eq!(key(&old).second(), None);
+    /// let both = key(&new.clone().with_second(old.clone()));
+    /// assert_eq!((both.first(), both.second()), (key(&new), Some(key(&old))));
+    /// ```
+    pub fn second(&self) -> Option<Self> {
+        self.second.map(|digest| Self::known(self.kind, digest))
+    }
+
+    /// The same by the first secret alone.
+    #[must_use]
+    pub fn first(&self) -> Self {
+        Self::known(self.kind, self.digest)
     }
 
     /// The kind of thing this key names.
@@ -126,7 +155,7 @@ fn known(kind: &str) -> Option<&'static str> {
 }
 
 fn begin(kind: &'static str, hasher: &KeyHasher) -> Hmac<Sha256> {
-    let mut mac = hasher.0.clone();
+    let mut mac = hasher.mac.clone();
     // The length in front keeps ("ab", "c") and ("a", "bc") apart.
     mac.update(&(kind.len() as u64).to_be_bytes());
     mac.update(kind.as_bytes());
@@ -158,8 +187,14 @@ impl fmt::Debug for Key {
 ///
 /// All nodes that share a store need the same one, and it must outlive the process where the store does: with another
 /// secret every record is still there and none can be found.
+///
+/// While the secret is changed there are two: the first names what is written, and what the second has named is found
+/// through a [`RotatingStore`](crate::RotatingStore).
 #[derive(Clone)]
-pub struct KeyHasher(Hmac<Sha256>);
+pub struct KeyHasher {
+    mac: Hmac<Sha256>,
+    second: Option<Box<Self>>,
+}
 
 impl KeyHasher {
     /// Takes 32 secret bytes from a strong random source.
@@ -167,7 +202,10 @@ impl KeyHasher {
         // HMAC pads a key with zeros to the block of its hash (RFC 2104).
         let mut block = [0; 64];
         block[..secret.len()].copy_from_slice(secret);
-        Self(Hmac::new(&block.into()))
+        Self {
+            mac: Hmac::new(&block.into()),
+            second: None,
+        }
     }
 
     /// Makes a secret that ends with the process: for [`MemoryStore`](crate::MemoryStore), which does so too.
@@ -179,14 +217,12 @@ impl KeyHasher {
         Ok(Self::new(&random_secret()?))
     }
 
-    /// Reads the secret from a file of 64 hexadecimal digits; makes the file, readable by its owner only, where there is none.
-    ///
-    /// For a store that outlives the process. Processes that start at the same moment agree on one secret, and a crash
-    /// leaves a whole file or none. The folder must exist. Blocks on the file, so call it before serving.
+    /// Reads the secret, or both while it is changed, from a file, and makes the file where there is none: see
+    /// [`KeyRing::from_file`].
     ///
     /// # Errors
     ///
-    /// [`StoreError::Misuse`] where the file holds something else, [`StoreError::Unavailable`] where it cannot be read or made.
+    /// As [`KeyRing::from_file`].
     ///
     /// ```
     /// use casque_store::{Key, KeyHasher};
@@ -198,62 +234,43 @@ impl KeyHasher {
     /// # Ok::<_, Box<dyn std::error::Error>>(())
     /// ```
     pub fn from_file(path: &Path) -> Result<Self, StoreError> {
-        let failed = |error| {
-            StoreError::unavailable(format!("{} cannot be read or made", path.display()), error)
-        };
-        match fs::read_to_string(path) {
-            Err(error) if error.kind() == io::ErrorKind::NotFound => {
-                make_secret_file(path, &random_secret()?).map_err(failed)?;
-            }
-            read => return parse_secret(&read.map_err(failed)?, path),
-        }
-        parse_secret(&fs::read_to_string(path).map_err(failed)?, path)
+        Ok(KeyRing::from_file(path)?.hasher())
     }
-}
 
-fn random_secret() -> Result<[u8; 32], StoreError> {
-    let mut secret = [0; 32];
-    getrandom::fill(&mut secret).map_err(|error| {
-        StoreError::unavailable("the operating system gave no random bytes", error)
-    })?;
-    Ok(secret)
-}
+    /// The same, with the first secret of another as the second.
+    #[must_use]
+    pub fn with_second(self, second: Self) -> Self {
+        Self {
+            mac: self.mac,
+            second: Some(Box::new(Self {
+                mac: second.mac,
+                second: None,
+            })),
+        }
+    }
 
-fn parse_secret(text: &str, path: &Path) -> Result<KeyHasher, StoreError> {
-    let secret = unhex(text.trim_ascii()).and_then(|bytes| bytes.try_into().ok());
-    let Some(secret) = secret else {
-        return Err(StoreError::misuse(format!(
-            "{} does not hold a store key (64 hexadecimal digits): restore it, or remove it and lose the sessions it names",
-            path.display()
-        )));
-    };
-    Ok(KeyHasher::new(&secret))
-}
+    /// Whether there are two secrets, as there are while one is changed for the other.
+    pub fn is_rotating(&self) -> bool {
+        self.second.is_some()
+    }
 
-/// Writes a file of another name and links it into place, where a file that somebody else has made meanwhile stays.
-fn make_secret_file(path: &Path, secret: &[u8; 32]) -> io::Result<()> {
-    let mut unique = [0; 8];
-    getrandom::fill(&mut unique).map_err(io::Error::other)?;
-    let draft = path.with_added_extension(format!("{:016x}", u64::from_ne_bytes(unique)));
-    let mut options = OpenOptions::new();
-    options.write(true).create_new(true);
-    #[cfg(unix)]
-    std::os::unix::fs::OpenOptionsExt::mode(&mut options, 0o600);
-    let linked = options
-        .open(&draft)
-        .and_then(|mut file| {
-            for byte in secret {
-                write!(file, "{byte:02x}")?;
-            }
-            writeln!(file)?;
-            file.sync_all()
-        })
-        .and_then(|()| match fs::hard_link(&draft, path) {
-            Err(error) if error.kind() == io::ErrorKind::AlreadyExists => Ok(()),
-            linked => linked,
-        });
-    let removed = fs::remove_file(&draft);
-    linked.and(removed)
+    /// What tells each secret from others, the first one first: 12 hexadecimal digits that give nothing of it away.
+    ///
+    /// ```
+    /// use casque_store::KeyHasher;
+    ///
+    /// let [old, new] = [1, 2].map(|byte| KeyHasher::new(&[byte; 32]));
+    /// let both = new.clone().with_second(old.clone()).fingerprints();
+    /// assert_eq!(both, [new.fingerprints(), old.fingerprints()].concat());
+    /// ```
+    pub fn fingerprints(&self) -> Vec<String> {
+        let key = Key::of_parts("fingerprint", &[], self);
+        [Some(key.digest), key.second]
+            .into_iter()
+            .flatten()
+            .map(|digest| hex(&digest[..6]))
+            .collect()
+    }
 }
 
 impl fmt::Debug for KeyHasher {
@@ -318,66 +335,6 @@ mod tests {
             format!("{key:?}").chars().count(),
             "Key(st:01234567…)".chars().count()
         );
-    }
-
-    #[test]
-    fn many_starting_at_once_agree_on_one_file() {
-        let folder = tempfile::tempdir().expect("folder");
-        let path = folder.path().join("store.key");
-        let keys: Vec<Key> = std::thread::scope(|scope| {
-            let threads: Vec<_> = (0..16)
-                .map(|_| {
-                    scope
-                        .spawn(|| Key::new("st", b"X", &KeyHasher::from_file(&path).expect("file")))
-                })
-                .collect();
-            threads
-                .into_iter()
-                .map(|thread| thread.join().expect("no panic"))
-                .collect()
-        });
-        assert!(keys.iter().all(|key| *key == keys[0]));
-        assert_eq!(
-            fs::read_dir(folder.path()).expect("folder").count(),
-            1,
-            "drafts left behind"
-        );
-        #[cfg(unix)]
-        assert_eq!(
-            std::os::unix::fs::PermissionsExt::mode(
-                &fs::metadata(&path).expect("file").permissions()
-            ) & 0o777,
-            0o600
-        );
-    }
-
-    #[test]
-    fn a_file_that_holds_no_secret_is_refused_and_kept() {
-        let folder = tempfile::tempdir().expect("folder");
-        let path = folder.path().join("store.key");
-        for text in [
-            "",
-            "short",
-            &"g".repeat(64),
-            &"a".repeat(66),
-            &"é".repeat(32),
-        ] {
-            fs::write(&path, text).expect("write");
-            let error = KeyHasher::from_file(&path).expect_err(text).to_string();
-            assert!(
-                error.contains("store.key") && error.contains("64 hexadecimal"),
-                "{error}"
-            );
-            assert_eq!(fs::read_to_string(&path).expect("read"), text);
-        }
-        fs::write(&path, format!("{}\r\n", "0aF".repeat(21) + "b")).expect("write");
-        assert!(
-            KeyHasher::from_file(&path).is_ok(),
-            "either case, any line end"
-        );
-        let nowhere =
-            KeyHasher::from_file(&folder.path().join("no/store.key")).expect_err("no folder");
-        assert!(nowhere.is_unavailable());
     }
 
     #[test]

@@ -39,6 +39,7 @@ mod error;
 mod hex;
 mod instant;
 mod key;
+mod key_ring;
 #[cfg(feature = "network")]
 mod link;
 mod memory;
@@ -46,6 +47,7 @@ mod memory;
 mod postgres;
 #[cfg(feature = "redis")]
 mod redis;
+mod rotating;
 mod sqlite;
 mod store;
 mod url;
@@ -54,7 +56,9 @@ mod walk;
 pub use clock::{Clock, SystemClock};
 pub use error::StoreError;
 pub use key::{Key, KeyHasher};
+pub use key_ring::KeyRing;
 pub use memory::MemoryStore;
+pub use rotating::RotatingStore;
 pub use sqlite::SqliteStore;
 pub use store::{MAX_VALUE_BYTES, SharedStore, Store, StoreFuture, keep_swept};
 pub use url::{StoreUrl, open};

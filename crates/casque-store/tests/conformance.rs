@@ -2,13 +2,22 @@
 
 use std::sync::Arc;
 
-use casque_store::{MemoryStore, SqliteStore};
+use casque_store::{KeyHasher, MemoryStore, RotatingStore, SqliteStore};
 use casque_testkit::{StoreUnderTest, store_conformance};
 
 store_conformance!(memory, |clock| {
     let store = Arc::new(MemoryStore::new(clock));
     let held = Arc::clone(&store);
     StoreUnderTest::new(store, move || held.len())
+});
+
+// While the secret that names records is changed.
+store_conformance!(rotating, |clock| {
+    let store = Arc::new(MemoryStore::new(clock));
+    let held = Arc::clone(&store);
+    let [old, new] = [1, 2].map(|byte| KeyHasher::new(&[byte; 32]));
+    let store = StoreUnderTest::new(Arc::new(RotatingStore::new(store)), move || held.len());
+    store.named_by(new.with_second(old))
 });
 
 store_conformance!(sqlite, |clock| {

@@ -43,6 +43,7 @@ pub use self::{expiry::*, races::*, records::*, sets::*, walk::*};
 /// An empty store, and a way to look into its back end.
 pub struct StoreUnderTest {
     store: SharedStore,
+    hasher: KeyHasher,
     held: Box<dyn Fn() -> usize + Send + Sync>,
 }
 
@@ -53,8 +54,15 @@ impl StoreUnderTest {
     pub fn new(store: SharedStore, held: impl Fn() -> usize + Send + Sync + 'static) -> Self {
         Self {
             store,
+            hasher: KeyHasher::new(&[42; 32]),
             held: Box::new(held),
         }
+    }
+
+    /// The same, with records named by another hasher.
+    #[must_use]
+    pub fn named_by(self, hasher: KeyHasher) -> Self {
+        Self { hasher, ..self }
     }
 }
 
@@ -76,11 +84,15 @@ pub fn check<F>(
     F: Future<Output = ()>,
 {
     let clock = ManualClock::new();
-    let StoreUnderTest { store, held } = open(Arc::new(YieldingClock(clock.clone())));
+    let StoreUnderTest {
+        store,
+        hasher,
+        held,
+    } = open(Arc::new(YieldingClock(clock.clone())));
     let lab = Lab {
         clock,
         store,
-        hasher: KeyHasher::new(&[42; 32]),
+        hasher,
         held,
     };
     tokio::runtime::Builder::new_multi_thread()
