@@ -39,7 +39,7 @@ pub use config::{
     ApereoConfig, Config, ConfigError, ConfigErrors, LimitsConfig, LoginConfig, OperationConfig,
     PasswordConfig, RestConfig, SsoConfig, TicketConfig, TlsConfig, configuration_reference,
 };
-pub use deployment::ClaimError;
+pub use deployment::{ClaimError, KeysInStore, NamingKey, Node, NodeKeys, RetireError};
 pub use outbound::{Network, NetworkFuture, OutboundError, SystemNetwork};
 pub use pages::{
     Asset, ConsentGiven, Continue, Field, Login, LoginProblem, Page, Pages, ServiceLabel,

@@ -1,7 +1,13 @@
 //! What an operator and their tools ask: is it alive, is it ready, what does it count. On a listener of its own, which
 //! the public never sees.
 
-use std::{sync::Arc, time::Duration};
+use std::{
+    sync::{
+        Arc,
+        atomic::{AtomicBool, Ordering},
+    },
+    time::Duration,
+};
 
 use axum::{Router, extract::State as Shared, response::Response, routing::get};
 use casque_store::StoreError;
@@ -21,9 +27,14 @@ const PATIENCE: Duration = Duration::from_secs(2);
 /// How long an answer is given again before the store is asked anew: however many ask, it costs the store little.
 const FRESH: Duration = Duration::from_secs(1);
 
-/// The last round trip, for all who ask at the same time.
+/// Whether people should be sent here.
 #[derive(Debug, Default)]
-pub(crate) struct Readiness(Mutex<Option<Trip>>);
+pub(crate) struct Readiness {
+    /// The last round trip, for all who ask at the same time.
+    last: Mutex<Option<Trip>>,
+    /// The store has become one that this server must not use.
+    is_estranged: AtomicBool,
+}
 
 /// How a round trip of a ticket through the store went.
 #[derive(Debug, Clone, Copy)]
@@ -65,6 +76,12 @@ async fn ready(Shared(server): Shared<Server>) -> Response {
             "not ready: the server is ending\n",
         );
     }
+    if state.readiness.is_estranged() {
+        return text(
+            StatusCode::SERVICE_UNAVAILABLE,
+            "not ready: the store is not this server's any more, see its log\n",
+        );
+    }
     if state.readiness.trip(&state).await.answered {
         text(StatusCode::OK, "ready\n")
     } else {
@@ -93,9 +110,18 @@ async fn metrics(Shared(server): Shared<Server>) -> Response {
 }
 
 impl Readiness {
+    /// Says whether the store has become one that this server must not use. Gives what was said before.
+    pub(crate) fn estrange(&self, is_estranged: bool) -> bool {
+        self.is_estranged.swap(is_estranged, Ordering::Relaxed)
+    }
+
+    fn is_estranged(&self) -> bool {
+        self.is_estranged.load(Ordering::Relaxed)
+    }
+
     /// Sends a ticket through the store, or tells of the last one. One at a time.
     async fn trip(&self, state: &State) -> Trip {
-        let mut last = self.0.lock().await;
+        let mut last = self.last.lock().await;
         let began = state.clock.now();
         let was_answered = last.is_none_or(|trip| trip.answered);
         if let Some(trip) = *last
@@ -132,17 +158,17 @@ fn tell(state: &State, answered: bool, error: Option<&StoreError>) {
 /// What several states of one server share to end together.
 #[derive(Debug, Default)]
 pub(crate) struct Ending {
-    begun: std::sync::atomic::AtomicBool,
+    begun: AtomicBool,
     hurried: tokio::sync::Notify,
 }
 
 impl Ending {
     pub(crate) fn begin(&self) {
-        self.begun.store(true, std::sync::atomic::Ordering::Relaxed);
+        self.begun.store(true, Ordering::Relaxed);
     }
 
     pub(crate) fn has_begun(&self) -> bool {
-        self.begun.load(std::sync::atomic::Ordering::Relaxed)
+        self.begun.load(Ordering::Relaxed)
     }
 
     /// Waits no longer for others to notice.

@@ -1,4 +1,4 @@
-//! What is derived from the one secret of a deployment, and random bytes.
+//! What is derived from the secret of a deployment, and random bytes.
 
 use std::fmt;
 
@@ -16,17 +16,27 @@ pub(crate) const SEAL_BYTES: usize = 16;
 /// The secret of the deployment, which names the records of the store, and what else hangs on it:
 /// login tickets, device cookies and sealed values. The store holds nothing that opens without it
 /// (S-076).
+///
+/// While it is changed there are two: the first makes what is new, and what either has made is good.
 #[derive(Clone)]
 pub(crate) struct Secret {
     hasher: KeyHasher,
     cipher: Aes256GcmSiv,
+    second_cipher: Option<Box<Aes256GcmSiv>>,
 }
 
 impl Secret {
     pub(crate) fn new(hasher: KeyHasher) -> Self {
-        let key = Zeroizing::new(*Key::new("seal", b"", &hasher).digest());
-        let cipher = Aes256GcmSiv::new(&(*key).into());
-        Self { hasher, cipher }
+        let cipher = |seal: Key| {
+            let key = Zeroizing::new(*seal.digest());
+            Aes256GcmSiv::new(&(*key).into())
+        };
+        let seal = Key::new("seal", b"", &hasher);
+        Self {
+            cipher: cipher(seal),
+            second_cipher: seal.second().map(cipher).map(Box::new),
+            hasher,
+        }
     }
 
     /// What names records in the store.
@@ -41,12 +51,28 @@ impl Secret {
         *Key::of_parts(purpose, values, &self.hasher).digest()
     }
 
-    /// Whether `digits` are the hexadecimal digits of [`mac`](Self::mac), in constant time.
-    pub(crate) fn is_mac(&self, digits: &str, purpose: &'static str, values: &[&[u8]]) -> bool {
-        hex(&self.mac(purpose, values))
-            .as_bytes()
-            .ct_eq(digits.as_bytes())
-            .into()
+    /// The same by each secret, the first one first.
+    pub(crate) fn macs(
+        &self,
+        purpose: &'static str,
+        values: &[&[u8]],
+    ) -> impl Iterator<Item = [u8; 32]> + use<> {
+        let key = Key::of_parts(purpose, values, &self.hasher);
+        let second = key.second().map(|second| *second.digest());
+        std::iter::once(*key.digest()).chain(second)
+    }
+
+    /// Which secret made [`mac`](Self::mac) the one with these hexadecimal digits, compared in constant time.
+    pub(crate) fn maker(
+        &self,
+        digits: &str,
+        purpose: &'static str,
+        values: &[&[u8]],
+    ) -> Option<Maker> {
+        self.macs(purpose, values)
+            .zip([Maker::First, Maker::Second])
+            .find(|(mac, _)| hex(mac).as_bytes().ct_eq(digits.as_bytes()).into())
+            .map(|(_, maker)| maker)
     }
 
     /// Seals a value for one place in the store, and adds it to what is kept there.
@@ -65,11 +91,32 @@ impl Secret {
 
     /// Opens what was sealed for this place.
     pub(crate) fn open(&self, place: &str, sealed: &[u8]) -> Option<Vec<u8>> {
-        let payload = Payload {
-            msg: sealed,
-            aad: place.as_bytes(),
+        let open = |cipher: &Aes256GcmSiv| {
+            let payload = Payload {
+                msg: sealed,
+                aad: place.as_bytes(),
+            };
+            cipher.decrypt(&nonce(place), payload).ok()
         };
-        self.cipher.decrypt(&nonce(place), payload).ok()
+        open(&self.cipher).or_else(|| open(self.second_cipher.as_deref()?))
+    }
+}
+
+/// One of the secrets.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Maker {
+    First,
+    Second,
+}
+
+impl Maker {
+    /// The key by this secret alone. All nodes agree on it, whatever the order of their secrets: what several may try to
+    /// make is made once.
+    pub(crate) fn name(self, key: &Key) -> Key {
+        match (self, key.second()) {
+            (Self::Second, Some(second)) => second,
+            _ => key.first(),
+        }
     }
 }
 
@@ -140,7 +187,27 @@ mod tests {
             secret.mac("p", &[b"a", b"bc"])
         );
         assert_ne!(secret.mac("p", &[b"a"]), secret.mac("q", &[b"a"]));
-        assert!(secret.is_mac(&hex(&secret.mac("p", &[b"a"])), "p", &[b"a"]));
-        assert!(!secret.is_mac("", "p", &[b"a"]));
+        let digits = hex(&secret.mac("p", &[b"a"]));
+        assert_eq!(secret.maker(&digits, "p", &[b"a"]), Some(Maker::First));
+        assert_eq!(secret.maker("", "p", &[b"a"]), None);
+    }
+
+    #[test]
+    fn what_either_secret_made_is_good_while_they_are_changed() {
+        let hasher = |byte| KeyHasher::new(&[byte; 32]);
+        let old = secret(1);
+        let both = Secret::new(hasher(2).with_second(hasher(1)));
+        let (mut before, mut after) = (Vec::new(), Vec::new());
+        old.seal_onto(&mut before, "a", b"value");
+        both.seal_onto(&mut after, "a", b"value");
+        for sealed in [&before, &after] {
+            assert_eq!(both.open("a", sealed).as_deref(), Some(&b"value"[..]));
+        }
+        assert_eq!(old.open("a", &after), None, "the first secret seals");
+        let digits = hex(&old.mac("p", &[b"a"]));
+        assert_eq!(both.maker(&digits, "p", &[b"a"]), Some(Maker::Second));
+        let name = |secret: &Secret| Key::new("st", b"X", secret.hasher());
+        assert_eq!(Maker::Second.name(&name(&both)), name(&old));
+        assert_eq!(Maker::First.name(&name(&both)), name(&secret(2)));
     }
 }

@@ -9,7 +9,7 @@ use axum::{
     routing::any,
 };
 use casque_proto::CasBase;
-use casque_store::{Clock, KeyHasher, SharedStore};
+use casque_store::{Clock, KeyHasher, RotatingStore, SharedStore};
 use http::{HeaderValue, Method, StatusCode, header::CACHE_CONTROL};
 use tokio::sync::watch;
 use url::Url;
@@ -17,6 +17,7 @@ use url::Url;
 use crate::{
     config::{Config, LimitsConfig},
     consent::{Consents, consents},
+    deployment,
     http::{
         Authority, Cookies, DefaultHeaders, FormLimits, Guard, content, method_not_allowed, page,
         redirect,
@@ -49,7 +50,7 @@ pub struct Parts {
     pub services: Arc<Services>,
     /// Checks passwords.
     pub passwords: PasswordChecker,
-    /// The secret of the deployment, the same on every node and after every restart.
+    /// The secret of the deployment, the same on every node and after every restart; two while it is changed.
     pub hasher: KeyHasher,
 }
 
@@ -63,6 +64,8 @@ pub struct Server {
     pub(crate) limits: LimitsConfig,
     /// How long others may take to notice that it ends.
     pub(crate) drain: Duration,
+    /// How long something lives at most that is named by the secret.
+    pub(crate) longest: Duration,
 }
 
 /// What requests are answered with; another one once the registry has been replaced.
@@ -113,6 +116,11 @@ impl Server {
             per_person: config.login.max_failures,
             per_network: config.login.max_failures_per_network,
             window: config.login.window,
+        };
+        let store: SharedStore = if hasher.is_rotating() {
+            Arc::new(RotatingStore::new(store))
+        } else {
+            store
         };
         let secret = Secret::new(hasher.clone());
         let journal = Arc::new(Journal::new(&secret, clock.clone()));
@@ -175,6 +183,7 @@ impl Server {
             current: Arc::new(watch::Sender::new(Current::of(Arc::new(state)))),
             limits: config.limits.clone(),
             drain: config.operation.drain,
+            longest: deployment::longest(config),
         })
     }
 

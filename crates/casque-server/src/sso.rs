@@ -8,7 +8,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::{
     people::Person,
-    secret::{self, SEAL_BYTES, Secret, hex},
+    secret::{self, Maker, SEAL_BYTES, Secret, hex},
 };
 
 /// The kind of a session in the store.
@@ -18,7 +18,7 @@ const SESSION: &str = "tgt";
 const PAGE: usize = 500;
 
 /// How long it is tried to tell services that a session has ended.
-const TELLING: Duration = Duration::from_hours(1);
+pub(crate) const TELLING: Duration = Duration::from_hours(1);
 
 /// Visits that are kept of one session to one service URL; up to twice as many until somebody
 /// counts. Whoever goes there again and again has left the oldest behind.
@@ -216,7 +216,7 @@ impl Sessions {
         // Whole seconds, as the record keeps them.
         let authenticated = from_seconds(seconds(now));
         let ends = authenticated + self.lifetime(choices.remembered);
-        let id = self.id(&ticket);
+        let id = first(self.ids(&ticket));
         let session = Session {
             key: self.key(&id),
             id,
@@ -224,7 +224,7 @@ impl Sessions {
             authenticated,
             choices,
             ends,
-            password: self.password(person),
+            password: first(self.passwords(person)),
         };
         let record = Record {
             id: session.id.clone(),
@@ -246,10 +246,15 @@ impl Sessions {
 
     /// The live session of a cookie (R-032: anything else is no session).
     pub(crate) async fn of_cookie(&self, cookie: &str) -> Result<Option<Session>, StoreError> {
-        match TicketGrantingTicket::parse(cookie) {
-            Ok(ticket) => self.by_id(&self.id(&ticket)).await,
-            Err(_) => Ok(None),
+        let Ok(ticket) = TicketGrantingTicket::parse(cookie) else {
+            return Ok(None);
+        };
+        for id in self.ids(&ticket) {
+            if let Some(session) = self.by_id(&id).await? {
+                return Ok(Some(session));
+            }
         }
+        Ok(None)
     }
 
     /// The live session of an id.
@@ -271,13 +276,24 @@ impl Sessions {
         let sessions = page.entries.into_iter().filter_map(|entry| {
             let mut record = serde_json::from_slice::<Record>(&entry.value).ok()?;
             let id = std::mem::take(&mut record.id);
-            // Of another key: it is nobody's any more.
-            (self.key(&id) == entry.key).then(|| {
+            // Of another secret: it is nobody's any more.
+            let key = self.key(&id);
+            let ours = key.first() == entry.key || key.second() == Some(entry.key);
+            ours.then(|| {
                 let session = record.into_session(id, entry.key);
                 (session, entry.deadline)
             })
         });
         Ok((sessions.collect(), page.next))
+    }
+
+    /// Which secret a session of a [`page`](Self::page) is named by.
+    pub(crate) fn maker(&self, session: &Session) -> Maker {
+        if session.key == self.key(&session.id).first() {
+            Maker::First
+        } else {
+            Maker::Second
+        }
     }
 
     /// The services that accepted a ticket of a session, as their addresses were given.
@@ -297,12 +313,12 @@ impl Sessions {
 
     /// Whether a person still has the password that a session was opened with (S-057).
     pub(crate) fn fits(&self, session: &Session, person: &Person) -> bool {
-        session.password == self.password(person)
+        self.is_password(person, &session.password)
     }
 
     /// The same for the session of a ticket.
     pub(crate) fn still_fits(&self, login: &Login, person: &Person) -> bool {
-        login.password == self.password(person)
+        self.is_password(person, &login.password)
     }
 
     /// Whether the session of this id is live.
@@ -520,15 +536,21 @@ impl Sessions {
         Key::new("ended", b"", self.secret.hasher())
     }
 
-    fn password(&self, person: &Person) -> String {
-        let hash = person.password_hash.as_bytes();
-        hex(&self
-            .secret
-            .mac("session-password", &[person.id.as_bytes(), hash])[..PASSWORD_BYTES])
+    /// Keyed hashes of a person's password hash, by each secret.
+    fn passwords(&self, person: &Person) -> impl Iterator<Item = String> + use<> {
+        let values = [person.id.as_bytes(), person.password_hash.as_bytes()];
+        let macs = self.secret.macs("session-password", &values);
+        macs.map(|mac| hex(&mac[..PASSWORD_BYTES]))
     }
 
-    fn id(&self, ticket: &TicketGrantingTicket) -> String {
-        hex(&self.secret.mac("session-id", &[ticket.secret().as_bytes()]))
+    fn is_password(&self, person: &Person, kept: &str) -> bool {
+        self.passwords(person).any(|password| password == kept)
+    }
+
+    /// What a session of this cookie is named, by each secret.
+    fn ids(&self, ticket: &TicketGrantingTicket) -> impl Iterator<Item = String> + use<> {
+        let values = [ticket.secret().as_bytes()];
+        self.secret.macs("session-id", &values).map(|mac| hex(&mac))
     }
 
     fn key(&self, id: &str) -> Key {
@@ -550,6 +572,11 @@ impl Sessions {
             session.ends.min(now + self.lifetimes.idle)
         }
     }
+}
+
+/// What the first secret makes; there is always one.
+fn first(mut by_each: impl Iterator<Item = String>) -> String {
+    by_each.next().unwrap_or_default()
 }
 
 /// The visits that are one too many: the oldest of each service beyond [`PER_SERVICE`].

@@ -16,7 +16,7 @@ use casque_store::{Key, KeyHasher, SharedStore, StoreError};
 use icu_normalizer::ComposingNormalizerBorrowed;
 use tokio::sync::Notify;
 
-use crate::secret::{Secret, hex, random_bytes};
+use crate::secret::{Maker, Secret, hex, random_bytes};
 
 /// How long a browser is remembered as one that a person has logged in from.
 pub(crate) const DEVICE_LIFETIME: Duration = Duration::from_hours(90 * 24);
@@ -263,13 +263,21 @@ pub(crate) fn device_cookie(secret: &Secret, person: &str, now: SystemTime) -> S
     format!("{id}-{made}-{}", hex(&mac))
 }
 
+/// A browser that a person has logged in from, as its cookie names it.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Device<'c> {
+    pub(crate) id: &'c str,
+    /// Who was given the cookie by the second secret gets a new one before that is gone.
+    pub(crate) maker: Maker,
+}
+
 /// The device of a cookie, if it was made for this person and is not too old.
 pub(crate) fn known_device<'c>(
     secret: &Secret,
     person: &str,
     cookie: &'c str,
     now: SystemTime,
-) -> Option<&'c str> {
+) -> Option<Device<'c>> {
     let mut parts = cookie.split('-');
     let (id, made, mac) = (parts.next()?, parts.next()?, parts.next()?);
     let seconds = u64::from_str_radix(made, 16).ok()?;
@@ -277,12 +285,12 @@ pub(crate) fn known_device<'c>(
     let fresh = now
         .duration_since(made_at)
         .is_ok_and(|age| age < DEVICE_LIFETIME);
-    let ours = secret.is_mac(
+    let maker = secret.maker(
         mac,
         "device",
         &[person.as_bytes(), id.as_bytes(), made.as_bytes()],
-    );
-    (parts.next().is_none() && fresh && ours).then_some(id)
+    )?;
+    (parts.next().is_none() && fresh).then_some(Device { id, maker })
 }
 
 #[cfg(test)]

@@ -130,15 +130,37 @@ impl Consents {
         Ok(revoked)
     }
 
+    /// Makes what a person agreed to independent of the second secret, while there are two: consents live longer than it
+    /// takes to change the secret. Tells how many there were. Doing it again is harmless.
+    pub(crate) async fn move_to_first(&self, user: &str) -> Result<usize, StoreError> {
+        let key = self.key(user);
+        let Some(second) = key.second() else {
+            return Ok(0);
+        };
+        let mut moved = 0;
+        for (note, given) in self.read(user, self.store.members(&second).await?) {
+            let deadline = given.at() + LIFETIME;
+            let by_first = self.seal(user, &given);
+            // Noted there first: who is stopped in between has both, which say the same.
+            self.store.append(&key.first(), by_first, deadline).await?;
+            self.store.remove_member(&second, &note).await?;
+            moved += 1;
+        }
+        Ok(moved)
+    }
+
     /// The notes as they are kept, and what they say.
     async fn notes(&self, user: &str) -> Result<Vec<(Vec<u8>, Given)>, StoreError> {
+        Ok(self.read(user, self.store.members(&self.key(user)).await?))
+    }
+
+    fn read(&self, user: &str, notes: Vec<Vec<u8>>) -> Vec<(Vec<u8>, Given)> {
         let place = place(user);
-        let members = self.store.members(&self.key(user)).await?;
         let read = |note: Vec<u8>| {
             let given = serde_json::from_slice(&self.secret.open(&place, &note)?).ok()?;
             Some((note, given))
         };
-        Ok(members.into_iter().filter_map(read).collect())
+        notes.into_iter().filter_map(read).collect()
     }
 
     fn seal(&self, user: &str, given: &Given) -> Vec<u8> {

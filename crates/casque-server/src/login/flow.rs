@@ -66,10 +66,7 @@ pub(crate) async fn spend_bound(
     bound: Bound<'_>,
 ) -> Result<bool, StoreError> {
     match check(state, ticket, bound) {
-        Some((id, until)) => {
-            let key = spent(state, id);
-            state.store.create(&key, Vec::new(), until).await
-        }
+        Some((spent, until)) => state.store.create(&spent, Vec::new(), until).await,
         None => Ok(false),
     }
 }
@@ -77,7 +74,7 @@ pub(crate) async fn spend_bound(
 /// Takes it back, for a ticket whose password was never looked at.
 pub(crate) async fn restore(state: &State, ticket: &[u8], flow: &str) -> Result<(), StoreError> {
     match check(state, ticket, login(&[flow.as_bytes()])) {
-        Some((id, _)) => state.store.delete(&spent(state, id)).await.map(drop),
+        Some((spent, _)) => state.store.delete(&spent).await.map(drop),
         None => Ok(()),
     }
 }
@@ -97,21 +94,21 @@ impl<'a> Bound<'a> {
     }
 }
 
-fn spent(state: &State, id: &str) -> Key {
-    Key::new("lt-spent", id.as_bytes(), state.secret.hasher())
-}
-
-fn check<'t>(state: &State, ticket: &'t [u8], bound: Bound<'_>) -> Option<(&'t str, SystemTime)> {
+/// The mark of a ticket that was issued for this, and until when it is good.
+///
+/// The mark is named by the secret that made the ticket, so that nodes with the secrets in either order leave the same.
+fn check(state: &State, ticket: &[u8], bound: Bound<'_>) -> Option<(Key, SystemTime)> {
     let ticket = std::str::from_utf8(ticket).ok()?.strip_prefix("LT-")?;
     let mut parts = ticket.split('-');
     let (until, id, mac) = (parts.next()?, parts.next()?, parts.next()?);
-    let ours = state
+    let maker = state
         .secret
-        .is_mac(mac, bound.purpose, &Bound::with(&bound, id, until));
-    if parts.next().is_some() || !ours {
+        .maker(mac, bound.purpose, &Bound::with(&bound, id, until))?;
+    if parts.next().is_some() {
         return None;
     }
+    let spent = maker.name(&Key::new("lt-spent", id.as_bytes(), state.secret.hasher()));
     let seconds = u64::from_str_radix(until, 16).ok()?;
     let until = UNIX_EPOCH.checked_add(Duration::from_secs(seconds))?;
-    (state.clock.now() < until).then_some((id, until))
+    (state.clock.now() < until).then_some((spent, until))
 }

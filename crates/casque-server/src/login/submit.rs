@@ -15,6 +15,7 @@ use crate::{
     journal::Ended,
     pages::LoginProblem,
     people::Person,
+    secret::Maker,
     sso::{Choices, Session},
     state::State,
     throttle::{DEVICE_MAX_AGE, Who, device_cookie, known_device},
@@ -117,7 +118,7 @@ impl Attempt<'_> {
             person: &counted_as,
             network: &self.network,
             everybodys: self.everybodys,
-            device,
+            device: device.map(|device| device.id),
         };
         let origin = Origin {
             client: self.client,
@@ -140,7 +141,10 @@ impl Attempt<'_> {
             return Ok(self.again(StatusCode::FORBIDDEN, LoginProblem::StaleForm));
         }
         match credentials.check(state, attempt, origin).await? {
-            Checked::Right(person) => self.welcome(&person, &counted_as, device.is_some()).await,
+            Checked::Right(person) => {
+                let is_known = device.is_some_and(|device| device.maker == Maker::First);
+                self.welcome(&person, &counted_as, is_known).await
+            }
             Checked::Wrong => {
                 Ok(self.again(StatusCode::UNAUTHORIZED, LoginProblem::WrongCredentials))
             }

@@ -74,6 +74,7 @@ pub(crate) struct Setup {
     clock: ManualClock,
     folder: Option<Arc<TempDir>>,
     network: Arc<dyn Network>,
+    hasher: Option<KeyHasher>,
 }
 
 impl Setup {
@@ -92,6 +93,7 @@ impl Setup {
             clock,
             folder: None,
             network: Arc::new(SystemNetwork),
+            hasher: None,
         }
     }
 
@@ -113,6 +115,12 @@ impl Setup {
 
     pub(crate) fn sqlite(mut self) -> Self {
         self.sqlite = true;
+        self
+    }
+
+    /// The secret, or both while it is changed, in place of that of the folder.
+    pub(crate) fn hasher(mut self, hasher: KeyHasher) -> Self {
+        self.hasher = Some(hasher);
         self
     }
 
@@ -170,11 +178,14 @@ impl Setup {
             .unwrap_or_else(|| casque_store::open(url, clock.clone()).expect("a store"));
         let people = self.people.unwrap_or_else(alice_and_bob);
         let passwords = PasswordChecker::new(self.passwords);
+        let hasher = self.hasher.unwrap_or_else(|| {
+            KeyHasher::from_file(&folder.path().join("casque.key")).expect("a key")
+        });
         let parts = Parts {
             people: people.clone(),
             services: Arc::new(self.services.unwrap_or_else(registry)),
             passwords: passwords.clone(),
-            hasher: KeyHasher::from_file(&folder.path().join("casque.key")).expect("a key"),
+            hasher,
         };
         let server = Server::on_network(&config, parts, store.clone(), clock, self.network)
             .expect("a server");

@@ -18,6 +18,7 @@ mod proxies;
 mod proxying;
 mod races;
 mod rest;
+mod rotation;
 mod saml;
 mod scenarios;
 mod secrets;

@@ -104,7 +104,7 @@ fn nodes(clock: &ManualClock, open: impl Fn(&ManualClock) -> SharedStore) -> Vec
 }
 
 /// How many of those that present a new ticket at the same moment are told who it is.
-async fn race(mut visitor: Browser, validators: Vec<Browser>) -> usize {
+pub(crate) async fn race(mut visitor: Browser, validators: Vec<Browser>) -> usize {
     let ticket = visitor.ticket_for(APP).await;
     let asked: Vec<_> = validators
         .into_iter()

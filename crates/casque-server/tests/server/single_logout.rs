@@ -62,7 +62,7 @@ async fn hear(
     "thank you"
 }
 
-fn loopback() -> Services {
+pub(crate) fn loopback() -> Services {
     Services::new([Service::new("demo", ServiceRule::loopback())])
 }
 
