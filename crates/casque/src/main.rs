@@ -5,6 +5,8 @@ mod conformance;
 mod demo;
 mod doctor;
 mod inspect;
+mod keys;
+mod locked;
 mod log;
 mod login;
 mod password;
@@ -40,6 +42,7 @@ enum Command {
     Service(service::Arguments),
     Login(Box<login::Arguments>),
     Session(session::Arguments),
+    Keys(keys::Arguments),
     Store(store::Arguments),
     Backup(store::Backup),
     Restore(store::Restore),
@@ -61,6 +64,7 @@ fn main() -> ExitCode {
         Command::User(arguments) => user::run(arguments),
         Command::Service(arguments) => service::run(arguments),
         Command::Session(arguments) => session::run(arguments),
+        Command::Keys(arguments) => keys::run(&arguments),
         Command::Store(arguments) => store::run(arguments),
         Command::Backup(arguments) => store::back_up(&arguments),
         Command::Restore(arguments) => store::restore(&arguments),

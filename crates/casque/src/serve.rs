@@ -7,10 +7,10 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use casque_server::{
-    Audit, AuditTarget, ClaimError, Config, OutboundError, Parts, PasswordChecker,
+    Audit, AuditTarget, ClaimError, Config, Node, OutboundError, Parts, PasswordChecker,
     PasswordCheckerOptions, PeopleFile, Reloader, Server, Services, Tls, TlsConfig, TlsError,
 };
-use casque_store::{Clock, KeyHasher, MemoryStore, SharedStore, SystemClock};
+use casque_store::{Clock, KeyHasher, KeyRing, MemoryStore, SharedStore, SystemClock};
 use clap::Args;
 use tokio::net::TcpListener;
 use tokio::sync::Notify;
@@ -63,7 +63,7 @@ pub(crate) fn run(arguments: &Arguments) -> ExitCode {
 /// Everything that the configuration names.
 pub(crate) struct Loaded {
     pub(crate) config: Config,
-    people: Arc<PeopleFile>,
+    pub(crate) people: Arc<PeopleFile>,
     services: Arc<Services>,
     tls: Option<Tls>,
 }
@@ -116,7 +116,7 @@ impl Loaded {
 
     /// The server that is made of it, on its store.
     pub(crate) fn server(&self) -> Result<Server, Failure> {
-        let hasher = secret_key(&self.config.secret_key)?;
+        let hasher = secret_key(&self.config.secret_key)?.hasher();
         let clock: Arc<dyn Clock> = Arc::new(SystemClock::new());
         let store = self.config.store.open(clock.clone()).map_err(|error| {
             Failure::failed(format_args!("the store {}", self.config.store), &error)
@@ -249,14 +249,15 @@ fn try_roots(loaded: &Loaded) -> Result<(), Failure> {
 async fn serve(loaded: Loaded) -> Result<(), Failure> {
     let mut warnings = loaded.warnings();
     let server = loaded.server()?;
-    let claimed = claim(&server).await?;
+    let mut node = Node::new(server.clone());
+    let announced = announce_node(&mut node).await?;
     let Loaded {
         config,
         people,
         services,
         tls,
     } = loaded;
-    if let Err(error) = &claimed {
+    if let Err(error) = &announced {
         // Machines that start together need not start in order.
         warnings.push(format!(
             "the store {} does not answer yet, and until it does people are told to come back later: {}",
@@ -306,8 +307,10 @@ async fn serve(loaded: Loaded) -> Result<(), Failure> {
     let serving = server.serve(listener, tls, shutdown);
     let outcome = tokio::select! {
         outcome = serving => outcome.map_err(|error| Failure::failed("the socket", &error)),
-        failure = claim_in_time(&server, claimed.is_ok()) => Err(failure),
+        failure = stay_announced(&mut node, announced.is_ok()) => Err(failure),
     };
+    // Where that fails the others notice after a while.
+    let _ = node.withdraw().await;
     reloading.abort();
     if let Some(operation) = operation {
         operation.abort();
@@ -320,27 +323,35 @@ async fn serve(loaded: Loaded) -> Result<(), Failure> {
 /// How often a store that did not answer is asked again whose it is.
 const CLAIM_INTERVAL: Duration = Duration::from_secs(2);
 
-/// Makes sure that the store is this deployment's; the inner error says that it does not answer yet.
-async fn claim(server: &Server) -> Result<Result<(), ClaimError>, Failure> {
-    match server.claim_store().await {
+/// Makes sure that this node may use the store; the inner error says that it does not answer yet.
+async fn announce_node(node: &mut Node) -> Result<Result<(), ClaimError>, Failure> {
+    match node.announce().await {
         Ok(()) => Ok(Ok(())),
         Err(ClaimError::Store(error)) if error.is_unavailable() => Ok(Err(error.into())),
         Err(error) => Err(claim_fault(&error)),
     }
 }
 
-/// Ends with a failure where a store that answers at last turns out to be another deployment's.
-async fn claim_in_time(server: &Server, claimed: bool) -> Failure {
+/// Ends with a failure where a store that answers at last turns out to be another deployment's. Later such a node stays,
+/// and says that it is not ready.
+async fn stay_announced(node: &mut Node, announced: bool) -> Failure {
+    let mut announced = announced;
     let mut ticks = tokio::time::interval(CLAIM_INTERVAL);
-    let mut claimed = claimed;
-    while !claimed {
+    ticks.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
+    loop {
+        ticks.reset_after(if announced {
+            Node::INTERVAL
+        } else {
+            CLAIM_INTERVAL
+        });
         ticks.tick().await;
-        match claim(server).await {
-            Ok(outcome) => claimed = outcome.is_ok(),
-            Err(failure) => return failure,
+        match announce_node(node).await {
+            Ok(outcome) => announced |= outcome.is_ok(),
+            Err(failure) if !announced => return failure,
+            // The log has it, and so has whoever asks whether it is ready.
+            Err(_) => {}
         }
     }
-    std::future::pending().await
 }
 
 async fn listen(address: SocketAddr) -> Result<(TcpListener, SocketAddr), Failure> {
@@ -404,7 +415,12 @@ pub(crate) fn claim_fault(error: &ClaimError) -> Failure {
     let words = chain(error);
     match error {
         ClaimError::OtherKey { .. } => Failure::wrong(format!(
-            "{words}\n  fix: copy the file of `secret_key` from a node that uses this store, or name another `store`"
+            "{words}\n  fix: copy the file of `secret_key` from a node that uses this store, or name another `store`; see \
+             `casque keys show`"
+        )),
+        ClaimError::NewKey { .. } => Failure::wrong(format!(
+            "{words}\n  fix: give every server a key file with both keys first, as `casque keys rotate` writes it, and \
+             start it again; if the file of this one is older than theirs, copy theirs"
         )),
         ClaimError::NewerSchema { .. } => Failure::wrong(format!(
             "{words}\n  fix: start the casque that wrote them, or a newer one"
@@ -414,15 +430,15 @@ pub(crate) fn claim_fault(error: &ClaimError) -> Failure {
 }
 
 /// The secret of the deployment, made at the first start; one that others can read is no secret (S-074).
-fn secret_key(path: &Path) -> Result<KeyHasher, Failure> {
-    let hasher = KeyHasher::from_file(path).map_err(|error| Failure::wrong(chain(&error)))?;
+pub(crate) fn secret_key(path: &Path) -> Result<KeyRing, Failure> {
+    let ring = KeyRing::from_file(path).map_err(|error| Failure::wrong(chain(&error)))?;
     if is_open_to_others(path) {
         return Err(Failure::wrong(format!(
             "{0}: other accounts of this machine can read the secret key\n  fix: chmod 600 {0}",
             path.display()
         )));
     }
-    Ok(hasher)
+    Ok(ring)
 }
 
 #[cfg(unix)]

@@ -46,8 +46,9 @@ pub(crate) const KEYS: &[Key] = &[
         kind: Kind::Path,
         default: Default::Is("\"casque.key\""),
         example: "\"casque.key\"",
-        meaning: "The key that tickets are hashed with before they are stored. It is made at the first start, readable \
-                  by its owner only; a file that others can read is refused. Several servers on one store share it.",
+        meaning: "The key that tickets are hashed with before they are stored, 64 hexadecimal digits. It is made at the \
+                  first start, readable by its owner only; a file that others can read is refused. Several servers on one \
+                  store share it. `casque keys` changes it without signing anyone out; meanwhile the file has two lines.",
     },
     Key {
         name: "people",

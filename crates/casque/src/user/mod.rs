@@ -1,7 +1,6 @@
 //! `casque user`: the people in people.toml.
 
 mod edit;
-mod file;
 mod password;
 
 use std::collections::BTreeSet;
@@ -13,10 +12,10 @@ use casque_server::{Config, HashParams, PeopleFile, check_username, hash_passwor
 use clap::{Args, Subcommand};
 use serde_json::json;
 
+use crate::locked::Locked;
 use crate::say::{self, Failure};
 use crate::serve::environment;
 use edit::Edit;
-use file::Locked;
 
 /// Keep the file of people: add, list and remove them, and set their passwords.
 ///

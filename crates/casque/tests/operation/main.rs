@@ -4,6 +4,7 @@ mod audit;
 mod crash;
 mod drain;
 mod health;
+mod keys;
 mod moving;
 mod proxying;
 mod secrets;

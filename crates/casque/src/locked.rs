@@ -1,4 +1,4 @@
-//! The file of people, changed by one process at a time and never seen half written.
+//! A file that is changed by one process at a time and never seen half written.
 
 use std::fs::{self, File, OpenOptions};
 use std::io::{self, Read, Write};
@@ -7,7 +7,7 @@ use std::path::{Path, PathBuf};
 use crate::say::Failure;
 
 /// The file under an exclusive lock, which ends with this value.
-pub(super) struct Locked {
+pub(crate) struct Locked {
     /// The file itself where the path is a link.
     path: PathBuf,
     file: File,
@@ -16,7 +16,7 @@ pub(super) struct Locked {
 
 impl Locked {
     /// Waits for the lock and reads the file; makes it, readable by its owner only, where there is none.
-    pub(super) fn open(path: &Path) -> Result<Self, Failure> {
+    pub(crate) fn open(path: &Path) -> Result<Self, Failure> {
         let path = fs::canonicalize(path).unwrap_or_else(|_| path.to_owned());
         let failed = |error: io::Error| {
             Failure::failed(format_args!("{} cannot be changed", path.display()), &error)
@@ -40,12 +40,12 @@ impl Locked {
     }
 
     /// What the file held when it was locked.
-    pub(super) fn text(&self) -> &str {
+    pub(crate) fn text(&self) -> &str {
         &self.text
     }
 
     /// Puts a file with the new text, and the mode and owner of the old one, in its place.
-    pub(super) fn replace(self, text: &str) -> Result<(), Failure> {
+    pub(crate) fn replace(self, text: &str) -> Result<(), Failure> {
         let draft = self.path.with_file_name(format!(
             ".{}.{}.new",
             self.path.file_name().unwrap_or_default().to_string_lossy(),
