@@ -202,6 +202,24 @@ async fn a_set_is_one(steps: &Steps) {
     }
 }
 
+/// One node claims what another has added, without help of a third.
+async fn members_of_others_are_claimed(steps: &Steps) {
+    for nodes in [&steps.spread, &steps.promote, &steps.drop] {
+        for (writer, reader) in [(&nodes[0], &nodes[1]), (&nodes[1], &nodes[0])] {
+            let key = reader.key("others");
+            assert_eq!(writer.append("others", "a").await, 1);
+            for expected in [true, false] {
+                let removed = reader.store.remove_member(&key, b"a").await;
+                assert_eq!(removed.expect("remove_member"), expected);
+            }
+            assert_eq!(writer.append("others", "b").await, 1);
+            let taken = reader.store.take_members(&key).await;
+            assert_eq!(taken.expect("take_members"), [b"b"]);
+            assert_eq!(writer.members("others").await.len(), 0);
+        }
+    }
+}
+
 /// What was written before a step is read, prolonged and ended after it.
 async fn what_was_there_stays(steps: &Steps) {
     let written = [&steps.spread[0], &steps.promote[0], &steps.promote[1]];
@@ -267,6 +285,7 @@ async fn everything(url: &str) {
     let steps = steps(url);
     each_thing_is_taken_once(&steps).await;
     a_set_is_one(&steps).await;
+    members_of_others_are_claimed(&steps).await;
     what_was_there_stays(&steps).await;
     a_moving_member_is_seen(&steps).await;
     // Nothing is left that a sweep would not see either.
