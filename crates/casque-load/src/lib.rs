@@ -12,6 +12,7 @@
 //!
 //! It speaks to loopback only, unless a host is named.
 
+mod campus;
 mod plan;
 mod report;
 mod run;
@@ -20,6 +21,6 @@ mod tally;
 mod target;
 mod wire;
 
-pub use plan::{Kind, Misuse, Pace, Plan, User, Validation};
-pub use report::{ErrorCount, Latency, Report};
+pub use plan::{Kind, Misuse, Mix, Pace, Plan, User, Validation};
+pub use report::{ErrorCount, Latency, Part, Report};
 pub use run::{Progress, RunError, run};

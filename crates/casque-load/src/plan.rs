@@ -15,6 +15,9 @@ pub enum Kind {
     Sso,
     /// The validation of a ticket that was obtained just before, outside the measured time.
     Validate,
+    /// A day of people: logins, visits of more services by single sign-on, mistyped passwords and logouts, mixed by
+    /// a [`Mix`]. Each of these is an operation.
+    Campus,
 }
 
 impl Kind {
@@ -24,6 +27,39 @@ impl Kind {
             Self::Login => "login",
             Self::Sso => "sso",
             Self::Validate => "validate",
+            Self::Campus => "campus",
+        }
+    }
+}
+
+/// What people do in [`Kind::Campus`].
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Mix {
+    /// Services that a person goes to after the login, each with a ticket and its validation.
+    pub visits: u64,
+    /// Seconds from the login to the first visit, from one to the next, and from the last one to the logout.
+    pub gap_seconds: u64,
+    /// One person in so many logs out after the last visit; the others are never heard of again. 0 is nobody.
+    pub logout_every: u64,
+    /// One person in so many types a wrong password first. 0 is nobody.
+    pub wrong_every: u64,
+}
+
+impl Mix {
+    /// Moments that every person has: a wrong password, the login, each visit, and the logout.
+    pub(crate) fn moments(self) -> u64 {
+        self.visits + 3
+    }
+}
+
+impl Default for Mix {
+    /// Two visits ten seconds apart; one in 4 logs out, one in 50 mistypes the password.
+    fn default() -> Self {
+        Self {
+            visits: 2,
+            gap_seconds: 10,
+            logout_every: 4,
+            wrong_every: 50,
         }
     }
 }
@@ -35,7 +71,7 @@ pub enum Pace {
     Closed,
     /// At a fixed rate, whether the last ones have ended or not.
     Open {
-        /// Operations begun in a second.
+        /// Operations begun in a second; of [`Kind::Campus`], people who come in a second.
         per_second: u64,
     },
 }
@@ -101,16 +137,20 @@ pub struct Plan {
     pub connections: usize,
     /// How long is measured, without the preparation of tickets.
     pub duration: Duration,
-    /// How many operations are measured at most.
+    /// How many operations are measured at most; of [`Kind::Campus`], how many people come.
     pub count: Option<u64>,
     /// How long the server is warmed up before, with the same load.
     pub warm_up: Duration,
-    /// Sessions that are begun before; those of [`Kind::Login`] begin their own.
+    /// Sessions that are begun before; [`Kind::Login`] and [`Kind::Campus`] begin their own.
     pub sessions: usize,
     /// Tickets of [`Kind::Validate`] that are obtained at once.
     pub batch: u64,
     /// The service that the tickets are for. Nobody asks it for anything but the server, at single logout.
     pub service: String,
+    /// Further services, which people of [`Kind::Campus`] go to by turns.
+    pub more_services: Vec<String>,
+    /// What people do in [`Kind::Campus`].
+    pub mix: Mix,
     /// Where tickets are validated.
     pub validation: Validation,
     /// Who logs in, in turn.
@@ -137,6 +177,8 @@ impl Plan {
             sessions: 8,
             batch: 500,
             service: "http://127.0.0.1:9/".to_owned(),
+            more_services: Vec::new(),
+            mix: Mix::default(),
             validation: Validation::Cas3,
             users,
             ca_file: None,
@@ -152,7 +194,7 @@ impl Plan {
     /// The first thing that is wrong.
     pub fn check(&self) -> Result<(), Misuse> {
         self.base()?;
-        self.service_url()?;
+        self.service_urls()?;
         if self.users.is_empty() {
             return Err(Misuse::new(
                 "--user",
@@ -184,7 +226,45 @@ impl Plan {
         within("--sessions", self.sessions as u64, 1, 1_000, "sessions")?;
         within("--batch", self.batch, 1, 10_000, "tickets")?;
         within("--timeout", seconds(self.timeout), 1, 60, "seconds")?;
-        within("--users-file", self.users.len() as u64, 1, 100_000, "users")
+        within("--users-file", self.users.len() as u64, 1, 100_000, "users")?;
+        self.check_campus()
+    }
+
+    fn check_campus(&self) -> Result<(), Misuse> {
+        if self.kind != Kind::Campus {
+            if self.more_services.is_empty() {
+                return Ok(());
+            }
+            let given = (1 + self.more_services.len()).to_string();
+            let (rule, fix) = ("only `campus` goes to more than one", "name one");
+            return Err(Misuse::new("--service", &given, rule, fix));
+        }
+        let Pace::Open { per_second } = self.pace else {
+            let (rule, fix) = (
+                "people come whether the server is busy or not",
+                "say how many come in a second",
+            );
+            return Err(Misuse::new("--rate", "not given", rule, fix));
+        };
+        within("--visits", self.mix.visits, 0, 100, "services")?;
+        within("--gap", self.mix.gap_seconds, 1, 600, "seconds")?;
+        let stay = self.mix.gap_seconds * (self.mix.visits + 1);
+        within("--gap × (--visits + 1)", stay, 1, 3_600, "seconds")?;
+        let operations = per_second * self.mix.moments();
+        within(
+            "--rate × (--visits + 3)",
+            operations,
+            1,
+            100_000,
+            "operations a second",
+        )
+    }
+
+    /// How many people come, of a campus.
+    pub(crate) fn people(&self, per_second: u64) -> u64 {
+        let time = u64::try_from(self.duration.as_millis()).unwrap_or(u64::MAX);
+        let come = per_second.saturating_mul(time).div_ceil(1_000);
+        self.count.map_or(come, |count| count.min(come))
     }
 
     pub(crate) fn base(&self) -> Result<CasBase, Misuse> {
@@ -215,11 +295,15 @@ impl Plan {
         Ok(base)
     }
 
-    pub(crate) fn service_url(&self) -> Result<ServiceUrl, Misuse> {
-        ServiceUrl::parse(&self.service).map_err(|error| {
-            let fix = "give the address of a service that the server knows";
-            Misuse::new("--service", &self.service, &error.to_string(), fix)
-        })
+    pub(crate) fn service_urls(&self) -> Result<Vec<ServiceUrl>, Misuse> {
+        let all = [&self.service].into_iter().chain(&self.more_services);
+        let parsed = all.map(|service| {
+            ServiceUrl::parse(service).map_err(|error| {
+                let fix = "give the address of a service that the server knows";
+                Misuse::new("--service", service, &error.to_string(), fix)
+            })
+        });
+        parsed.collect()
     }
 }
 
@@ -335,6 +419,33 @@ mod tests {
             "--service"
         );
         assert_eq!(refused(&|plan| plan.users.clear()), "--user");
+        let second = "http://127.0.0.1:9/2".to_owned();
+        assert_eq!(
+            refused(&|plan| plan.more_services = vec![second.clone()]),
+            "--service"
+        );
+    }
+
+    #[test]
+    fn a_campus_needs_a_rate_and_has_bounds_of_its_own() {
+        let mut plan = plan("http://127.0.0.1:1/cas");
+        plan.kind = Kind::Campus;
+        assert_eq!(plan.check().unwrap_err().field, "--rate");
+        plan.pace = Pace::Open { per_second: 100 };
+        assert_eq!(plan.check(), Ok(()));
+        assert_eq!(plan.people(100), 1_000);
+        plan.count = Some(7);
+        assert_eq!(plan.people(100), 7);
+        plan.mix.visits = 101;
+        assert_eq!(plan.check().unwrap_err().field, "--visits");
+        plan.mix.visits = 100;
+        plan.mix.gap_seconds = 0;
+        assert_eq!(plan.check().unwrap_err().field, "--gap");
+        plan.mix.gap_seconds = 36;
+        assert_eq!(plan.check().unwrap_err().field, "--gap × (--visits + 1)");
+        plan.mix.gap_seconds = 1;
+        plan.pace = Pace::Open { per_second: 971 };
+        assert_eq!(plan.check().unwrap_err().field, "--rate × (--visits + 3)");
     }
 
     #[test]

@@ -3,6 +3,7 @@
 use std::fmt::Write as _;
 use std::time::Duration;
 
+use hdrhistogram::Histogram;
 use serde_json::{Value, json};
 
 use crate::plan::{Kind, Pace, Plan};
@@ -30,6 +31,8 @@ pub struct Report {
     pub errors: Vec<ErrorCount>,
     /// How long operations took, all of them.
     pub latency: Latency,
+    /// The same by what people did, of [`Kind::Campus`].
+    pub parts: Vec<Part>,
     /// Bytes sent on the kept connections.
     pub bytes_sent: u64,
     /// Bytes received on the kept connections, and bodies of login pages.
@@ -46,10 +49,24 @@ pub struct Report {
     pub warm_up_errors: Vec<ErrorCount>,
 }
 
+/// Operations of one sort.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Part {
+    /// `wrong_password`, `login`, `visit` or `logout`.
+    pub name: &'static str,
+    /// Operations that ended, whatever came of them.
+    pub operations: u64,
+    /// Those whose every answer was as it must be: of `wrong_password` a refusal, of `logout` also that its session
+    /// gives no ticket any more.
+    pub correct: u64,
+    /// How long they took.
+    pub latency: Latency,
+}
+
 /// How often something went wrong.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct ErrorCount {
-    /// `form`, `password`, `ticket`, `validate`, `operation` or `wait`.
+    /// `form`, `password`, `ticket`, `validate`, `logout`, `visit`, `operation` or `wait`.
     pub step: &'static str,
     /// Such as `timeout`, `status 503`, `wrong_user` or `refused INVALID_TICKET`.
     pub kind: String,
@@ -85,7 +102,8 @@ impl Report {
             operations: load.tally.operations,
             correct: load.tally.correct,
             errors: errors(&load.tally),
-            latency: Latency::of(&load.tally),
+            latency: Latency::of(&load.tally.latency),
+            parts: parts(&load.tally),
             bytes_sent: load.traffic.sent,
             bytes_received: load.traffic.received,
             connections_opened: load.traffic.opened,
@@ -118,7 +136,7 @@ impl Report {
             Pace::Closed => Value::Null,
             Pace::Open { per_second } => per_second.into(),
         };
-        json!({
+        let mut report = json!({
             "format": "casque-bench/1",
             "cas": self.cas,
             "kind": self.kind.name(),
@@ -129,13 +147,7 @@ impl Report {
             "operations": self.operations,
             "correct": self.correct,
             "correct_per_second": self.per_second(),
-            "latency_ms": {
-                "p50": milliseconds(self.latency.p50),
-                "p90": milliseconds(self.latency.p90),
-                "p99": milliseconds(self.latency.p99),
-                "p99_9": milliseconds(self.latency.p999),
-                "max": milliseconds(self.latency.max),
-            },
+            "latency_ms": self.latency.to_json(),
             "errors": errors_json(&self.errors),
             "bytes": { "sent": self.bytes_sent, "received": self.bytes_received },
             "connections_opened": self.connections_opened,
@@ -145,13 +157,28 @@ impl Report {
                 "operations": self.warm_up_operations,
                 "errors": errors_json(&self.warm_up_errors),
             },
-        })
+        });
+        if self.kind == Kind::Campus {
+            let parts = self.parts.iter().map(|part| {
+                let counts = json!({
+                    "operations": part.operations,
+                    "correct": part.correct,
+                    "latency_ms": part.latency.to_json(),
+                });
+                (part.name.to_owned(), counts)
+            });
+            report["parts"] = Value::Object(parts.collect());
+        }
+        report
     }
 
     /// For people.
     pub fn to_table(&self) -> String {
         let pace = match self.pace {
             Pace::Closed => "closed loop".to_owned(),
+            Pace::Open { per_second } if self.kind == Kind::Campus => {
+                format!("open loop, {per_second} people a second")
+            }
             Pace::Open { per_second } => format!("open loop, {per_second} a second"),
         };
         let mut text = format!(
@@ -197,6 +224,19 @@ impl Report {
                 self.tickets_prepared
             );
         }
+        for part in &self.parts {
+            let Latency { p50, p99, max, .. } = part.latency;
+            let _ = write!(
+                text,
+                "\n{:<14}  {} correct of {}; p50 {:.2}  p99 {:.2}  max {:.2} ms",
+                part.name,
+                part.correct,
+                part.operations,
+                milliseconds(p50),
+                milliseconds(p99),
+                milliseconds(max),
+            );
+        }
         for (when, errors) in [("", &self.errors), (" (warm-up)", &self.warm_up_errors)] {
             for error in errors {
                 let ErrorCount {
@@ -216,16 +256,36 @@ impl Report {
 }
 
 impl Latency {
-    fn of(tally: &Tally) -> Self {
-        let at = |quantile| Duration::from_micros(tally.latency.value_at_quantile(quantile));
+    fn of(latency: &Histogram<u64>) -> Self {
+        let at = |quantile| Duration::from_micros(latency.value_at_quantile(quantile));
         Self {
             p50: at(0.5),
             p90: at(0.9),
             p99: at(0.99),
             p999: at(0.999),
-            max: Duration::from_micros(tally.latency.max()),
+            max: Duration::from_micros(latency.max()),
         }
     }
+
+    fn to_json(self) -> Value {
+        json!({
+            "p50": milliseconds(self.p50),
+            "p90": milliseconds(self.p90),
+            "p99": milliseconds(self.p99),
+            "p99_9": milliseconds(self.p999),
+            "max": milliseconds(self.max),
+        })
+    }
+}
+
+fn parts(tally: &Tally) -> Vec<Part> {
+    let parts = tally.parts.iter().map(|(name, counts)| Part {
+        name,
+        operations: counts.operations,
+        correct: counts.correct,
+        latency: Latency::of(&counts.latency),
+    });
+    parts.collect()
 }
 
 fn errors(tally: &Tally) -> Vec<ErrorCount> {

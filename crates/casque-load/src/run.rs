@@ -10,6 +10,7 @@ use tokio::sync::Semaphore;
 use tokio::task::JoinSet;
 use tokio::time::{Instant, MissedTickBehavior, interval, timeout};
 
+use crate::campus::{Act, Campus};
 use crate::plan::{Kind, Misuse, Pace, Plan};
 use crate::report::Report;
 use crate::steps;
@@ -78,7 +79,11 @@ impl From<Misuse> for RunError {
 /// # Errors
 ///
 /// [`RunError`] where there is nothing to measure, or no more tickets come. What goes wrong while it is measured is in the report.
-pub async fn run(plan: Plan, mut tell: impl FnMut(Progress)) -> Result<Report, RunError> {
+pub async fn run(mut plan: Plan, mut tell: impl FnMut(Progress)) -> Result<Report, RunError> {
+    if plan.kind == Kind::Campus {
+        // Its first people find an empty campus, which is all the warming up that there is.
+        plan.warm_up = Duration::ZERO;
+    }
     let target = Arc::new(Target::new(&plan).await?);
     let mut driver = Driver {
         connections: (0..plan.connections)
@@ -139,16 +144,20 @@ struct Driver {
 
 impl Driver {
     async fn begin_sessions(&mut self, tell: &mut impl FnMut(Progress)) -> Result<(), RunError> {
-        if self.plan.kind == Kind::Login {
+        if matches!(self.plan.kind, Kind::Login | Kind::Campus) {
             return Ok(());
         }
         let started = Instant::now();
         let mut sessions = Vec::new();
         for number in 0..self.plan.sessions {
             let user = number % self.plan.users.len();
-            let signed_in = steps::sign_in(&self.target, &self.plan.users[user])
-                .await
-                .map_err(not_prepared)?;
+            let signed_in = steps::sign_in(
+                &self.target,
+                &self.target.services[0],
+                &self.plan.users[user],
+            )
+            .await
+            .map_err(not_prepared)?;
             sessions.push(Session {
                 user,
                 cookies: signed_in.cookies,
@@ -173,6 +182,17 @@ impl Driver {
         into: &mut Measured,
         tell: &mut impl FnMut(Progress),
     ) -> Result<(), RunError> {
+        if let (Kind::Campus, Pace::Open { per_second }) = (self.plan.kind, self.plan.pace) {
+            let people = self.plan.people(per_second);
+            let campus = Campus::new(self.plan.mix, people, per_second);
+            let per_second = per_second * self.plan.mix.moments();
+            let numbers = campus.numbers();
+            let most_time = Duration::from_secs(numbers / per_second + 1);
+            let (work, pace) = (Work::Campus(campus), Pace::Open { per_second });
+            self.phase(name, work, pace, numbers, most_time, into, tell)
+                .await;
+            return Ok(());
+        }
         if self.plan.kind != Kind::Validate {
             let work = if self.plan.kind == Kind::Login {
                 Work::Login
@@ -332,6 +352,7 @@ enum Work {
     Sso,
     Validate(Vec<Ticket>),
     Prepare(Arc<Mutex<Vec<Ticket>>>),
+    Campus(Campus),
 }
 
 struct Phase {
@@ -373,6 +394,17 @@ impl Phase {
             if number >= self.most.load(Ordering::Acquire) {
                 break;
             }
+            let part = match &self.work {
+                Work::Campus(campus) => match campus.at(number) {
+                    None => continue,
+                    Some((person, Act::Leave)) => {
+                        campus.goes(person);
+                        continue;
+                    }
+                    Some((_, act)) => act.name(),
+                },
+                _ => None,
+            };
             let result = if matches!(self.pace, Pace::Open { .. }) && Instant::now() >= give_up {
                 Err(Fault::new(
                     "wait",
@@ -391,7 +423,10 @@ impl Phase {
                 })
             };
             let now = Instant::now();
-            locked(&self.tally).record(now - intended, result);
+            match part {
+                Some(part) => locked(&self.tally).record_part(part, now - intended, result),
+                None => locked(&self.tally).record(now - intended, result),
+            }
             *locked(&self.last) = now;
         }
         connection
@@ -400,32 +435,84 @@ impl Phase {
     async fn operate(&self, number: u64, connection: &mut Connection) -> Result<(), Fault> {
         let turn = usize::try_from(number).unwrap_or_default();
         let (target, users) = (&self.target, &self.plan.users);
+        let service = &target.services[0];
         match &self.work {
             Work::Login => {
                 let user = &users[turn % users.len()];
-                let signed_in = steps::sign_in(target, user).await?;
+                let signed_in = steps::sign_in(target, service, user).await?;
                 self.extra_bytes
                     .fetch_add(signed_in.bytes, Ordering::Relaxed);
-                steps::validate(target, connection, &signed_in.ticket, &user.name).await
+                steps::validate(service, connection, &signed_in.ticket, &user.name).await
             }
             Work::Sso => {
                 let session = &self.sessions[turn % self.sessions.len()];
-                let ticket = steps::ticket(target, connection, session.cookies.as_deref()).await?;
-                steps::validate(target, connection, &ticket, &users[session.user].name).await
+                let cookies = session.cookies.as_deref();
+                let ticket = steps::ticket(target, service, connection, cookies).await?;
+                steps::validate(service, connection, &ticket, &users[session.user].name).await
             }
             Work::Validate(tickets) => {
                 let ticket = &tickets[turn];
-                steps::validate(target, connection, &ticket.text, &users[ticket.user].name).await
+                steps::validate(service, connection, &ticket.text, &users[ticket.user].name).await
             }
             Work::Prepare(tickets) => {
                 let session = &self.sessions[turn % self.sessions.len()];
-                let text = steps::ticket(target, connection, session.cookies.as_deref()).await?;
+                let cookies = session.cookies.as_deref();
+                let text = steps::ticket(target, service, connection, cookies).await?;
                 locked(tickets).push(Ticket {
                     text,
                     user: session.user,
                 });
                 Ok(())
             }
+            Work::Campus(campus) => match campus.at(number) {
+                Some((person, act)) => self.on_campus(campus, person, act, connection).await,
+                None => Ok(()),
+            },
+        }
+    }
+
+    async fn on_campus(
+        &self,
+        campus: &Campus,
+        person: u64,
+        act: Act,
+        connection: &mut Connection,
+    ) -> Result<(), Fault> {
+        let target = &self.target;
+        let turn = usize::try_from(person).unwrap_or_default();
+        let user = &self.plan.users[turn % self.plan.users.len()];
+        let service = |visit: u64| {
+            let visit = usize::try_from(visit).unwrap_or_default();
+            &target.services[turn.wrapping_add(visit) % target.services.len()]
+        };
+        let not_here = |step| {
+            Fault::new(
+                step,
+                "no_session",
+                "the login has not ended well, or not yet",
+            )
+        };
+        match act {
+            Act::Mistype => steps::mistype(target, service(0), user).await,
+            Act::LogIn => {
+                let service = service(0);
+                let signed_in = steps::sign_in(target, service, user).await?;
+                self.extra_bytes
+                    .fetch_add(signed_in.bytes, Ordering::Relaxed);
+                campus.comes(person, signed_in.cookies);
+                steps::validate(service, connection, &signed_in.ticket, &user.name).await
+            }
+            Act::Visit(visit) => {
+                let cookies = campus.cookies(person).ok_or_else(|| not_here("visit"))?;
+                let service = service(visit);
+                let ticket = steps::ticket(target, service, connection, cookies.as_deref()).await?;
+                steps::validate(service, connection, &ticket, &user.name).await
+            }
+            Act::LogOut => {
+                let cookies = campus.goes(person).ok_or_else(|| not_here("logout"))?;
+                steps::sign_out(target, service(0), connection, cookies.as_deref()).await
+            }
+            Act::Leave => Ok(()),
         }
     }
 

@@ -6,7 +6,7 @@ use http::{HeaderMap, HeaderValue, StatusCode, header};
 
 use crate::plan::User;
 use crate::tally::Fault;
-use crate::target::Target;
+use crate::target::{Service, Target};
 use crate::wire::Connection;
 
 /// What a login gave.
@@ -18,9 +18,13 @@ pub(crate) struct SignedIn {
 }
 
 /// Logs in by the server's own form, with a new browser.
-pub(crate) async fn sign_in(target: &Target, user: &User) -> Result<SignedIn, Fault> {
+pub(crate) async fn sign_in(
+    target: &Target,
+    service: &Service,
+    user: &User,
+) -> Result<SignedIn, Fault> {
     let no_answer = |step| move |error: NoAnswer| Fault::new(step, "no_answer", error.to_string());
-    let service = target.service.as_str();
+    let service = service.url.as_str();
     let mut visitor = Visitor::new(target.agent.clone(), target.base.clone());
     let page = visitor
         .login(&[("service", service)])
@@ -41,13 +45,13 @@ pub(crate) async fn sign_in(target: &Target, user: &User) -> Result<SignedIn, Fa
     let Some(delivered) = reached.delivered(service) else {
         let is_refusal = matches!(reached.last.status.as_u16(), 200 | 401 | 403);
         let kind = if is_refusal && reached.form().is_some() {
-            "password_refused".to_owned()
+            REFUSED.to_owned()
         } else {
-            status_or(&reached.last, "no_ticket")
+            status_or(&reached.last, NO_TICKET)
         };
         return Err(Fault::new("password", kind, reached.words()));
     };
-    goes_to_service(target, "password", &delivered.location)?;
+    goes_to_service(service, "password", &delivered.location)?;
     Ok(SignedIn {
         cookies: visitor.jar.header(target.login_url.path()),
         ticket: delivered.ticket,
@@ -55,27 +59,68 @@ pub(crate) async fn sign_in(target: &Target, user: &User) -> Result<SignedIn, Fa
     })
 }
 
+/// Types a wrong password, which must be refused.
+pub(crate) async fn mistype(target: &Target, service: &Service, user: &User) -> Result<(), Fault> {
+    let mistyped = User {
+        name: user.name.clone(),
+        password: format!("{}?", user.password),
+    };
+    match sign_in(target, service, &mistyped).await {
+        Ok(_) => {
+            let words = "a wrong password was taken";
+            Err(Fault::new("password", "let_in", words))
+        }
+        Err(fault) if fault.kind == REFUSED => Ok(()),
+        Err(fault) => Err(fault),
+    }
+}
+
+/// Logs out, after which the cookies must give no ticket.
+pub(crate) async fn sign_out(
+    target: &Target,
+    service: &Service,
+    connection: &mut Connection,
+    cookies: Option<&str>,
+) -> Result<(), Fault> {
+    let head = connection.get("logout", &target.logout, cookies).await?;
+    if head.status >= 400 {
+        let kind = format!("status {}", head.status);
+        return Err(Fault::new("logout", kind, ""));
+    }
+    match ticket(target, service, connection, cookies).await {
+        Ok(_) => {
+            let words = "the session gave a ticket after its logout";
+            Err(Fault::new("logout", "still_live", words))
+        }
+        Err(fault) if fault.kind == NO_TICKET => Ok(()),
+        Err(fault) => Err(fault),
+    }
+}
+
 /// A ticket in a session.
 pub(crate) async fn ticket(
     target: &Target,
+    service: &Service,
     connection: &mut Connection,
     cookies: Option<&str>,
 ) -> Result<String, Fault> {
-    let head = connection.get("ticket", &target.login, cookies).await?;
+    let head = connection.get("ticket", &service.login, cookies).await?;
     let in_location = head
         .location
         .as_deref()
-        .and_then(|location| plain_ticket(location, &target.service));
+        .and_then(|location| plain_ticket(location, &service.url));
     if let Some(ticket) = in_location.filter(|_| (300..400).contains(&head.status)) {
         return Ok(ticket.to_owned());
     }
     // Whatever else a server may do is rare, and read as a browser reads it.
+    let mut url = target.login_url.clone();
+    url.set_query(service.login.split_once('?').map(|(_, query)| query));
     let mut headers = HeaderMap::new();
     if let Some(Ok(value)) = head.location.as_deref().map(HeaderValue::from_str) {
         headers.insert(header::LOCATION, value);
     }
     let answer = Answer {
-        url: target.login_url.clone(),
+        url,
         status: StatusCode::from_u16(head.status).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR),
         headers,
         body: connection.body.clone(),
@@ -85,26 +130,26 @@ pub(crate) async fn ticket(
         first: answer.clone(),
         last: answer,
     };
-    let Some(delivered) = reached.delivered(&target.service) else {
+    let Some(delivered) = reached.delivered(&service.url) else {
         return Err(Fault::new(
             "ticket",
-            status_or(&reached.last, "no_ticket"),
+            status_or(&reached.last, NO_TICKET),
             reached.words(),
         ));
     };
-    goes_to_service(target, "ticket", &delivered.location)?;
+    goes_to_service(&service.url, "ticket", &delivered.location)?;
     Ok(delivered.ticket)
 }
 
 /// Validates a ticket, which must be that user's.
 pub(crate) async fn validate(
-    target: &Target,
+    service: &Service,
     connection: &mut Connection,
     ticket: &str,
     user: &str,
 ) -> Result<(), Fault> {
-    let mut path = String::with_capacity(target.validate.len() + ticket.len());
-    path.push_str(&target.validate);
+    let mut path = String::with_capacity(service.validate.len() + ticket.len());
+    path.push_str(&service.validate);
     path.extend(url::form_urlencoded::byte_serialize(ticket.as_bytes()));
     let head = connection.get("validate", &path, None).await?;
     if head.status == 200 && names(&connection.body, user) {
@@ -161,11 +206,11 @@ fn plain_ticket<'a>(location: &'a str, service: &str) -> Option<&'a str> {
     (!ticket.is_empty() && ticket.bytes().all(plain)).then_some(ticket)
 }
 
-fn goes_to_service(target: &Target, step: &'static str, location: &str) -> Result<(), Fault> {
+fn goes_to_service(service: &str, step: &'static str, location: &str) -> Result<(), Fault> {
     let there = url::Url::parse(location)
-        .is_ok_and(|location| casque_visitor::leads_to(&location, &target.service));
+        .is_ok_and(|location| casque_visitor::leads_to(&location, service));
     // Parameters of the service must have come along.
-    let wanted = url::Url::parse(&target.service);
+    let wanted = url::Url::parse(service);
     let kept = wanted.is_ok_and(|service| {
         service
             .query_pairs()
@@ -174,7 +219,7 @@ fn goes_to_service(target: &Target, step: &'static str, location: &str) -> Resul
     if there && kept {
         Ok(())
     } else {
-        let asked = query_of(&[("service", target.service.as_str())]);
+        let asked = query_of(&[("service", service)]);
         Err(Fault::new(
             step,
             "wrong_service",
@@ -182,6 +227,11 @@ fn goes_to_service(target: &Target, step: &'static str, location: &str) -> Resul
         ))
     }
 }
+
+/// What a refused password is counted as.
+const REFUSED: &str = "password_refused";
+/// What an answer without a ticket is counted as.
+const NO_TICKET: &str = "no_ticket";
 
 fn status_or(answer: &Answer, kind: &str) -> String {
     let status = answer.status;

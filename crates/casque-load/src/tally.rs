@@ -36,6 +36,17 @@ pub(crate) struct Tally {
     /// In microseconds, of every operation, whatever came of it: one that ran out of time was late as well.
     pub(crate) latency: Histogram<u64>,
     pub(crate) errors: BTreeMap<(&'static str, String), (u64, String)>,
+    /// The same by what was done, where operations differ.
+    pub(crate) parts: BTreeMap<&'static str, Counts>,
+}
+
+/// Operations of one sort.
+#[derive(Debug)]
+pub(crate) struct Counts {
+    pub(crate) operations: u64,
+    pub(crate) correct: u64,
+    /// As in [`Tally`].
+    pub(crate) latency: Histogram<u64>,
 }
 
 impl Tally {
@@ -43,15 +54,32 @@ impl Tally {
         Self {
             operations: 0,
             correct: 0,
-            latency: Histogram::new_with_bounds(1, MOST_MICROSECONDS, 3)
-                .expect("bounds that the histogram documents"),
+            latency: histogram(),
             errors: BTreeMap::new(),
+            parts: BTreeMap::new(),
         }
     }
 
+    /// Records an operation of a sort.
+    pub(crate) fn record_part(
+        &mut self,
+        part: &'static str,
+        took: Duration,
+        result: Result<(), Fault>,
+    ) {
+        let counts = self.parts.entry(part).or_insert_with(|| Counts {
+            operations: 0,
+            correct: 0,
+            latency: histogram(),
+        });
+        counts.operations += 1;
+        counts.correct += u64::from(result.is_ok());
+        counts.latency.saturating_record(micros(took));
+        self.record(took, result);
+    }
+
     pub(crate) fn record(&mut self, took: Duration, result: Result<(), Fault>) {
-        let micros = u64::try_from(took.as_micros()).unwrap_or(u64::MAX);
-        self.latency.saturating_record(micros.max(1));
+        self.latency.saturating_record(micros(took));
         self.operations += 1;
         match result {
             Ok(()) => self.correct += 1,
@@ -66,6 +94,15 @@ impl Tally {
         }
         self.errors.entry(key).or_insert((0, fault.detail)).0 += 1;
     }
+}
+
+fn histogram() -> Histogram<u64> {
+    Histogram::new_with_bounds(1, MOST_MICROSECONDS, 3)
+        .expect("bounds that the histogram documents")
+}
+
+fn micros(took: Duration) -> u64 {
+    u64::try_from(took.as_micros()).unwrap_or(u64::MAX).max(1)
 }
 
 /// Two hours: more than a run may last.

@@ -4,7 +4,7 @@ use std::fmt;
 use std::net::SocketAddr;
 use std::sync::Arc;
 
-use casque_proto::LoginOptions;
+use casque_proto::{Endpoint, LoginOptions};
 use casque_visitor::{Agent, Trace, query_of, roots};
 use rustls::ClientConfig;
 use rustls::pki_types::ServerName;
@@ -18,17 +18,26 @@ use crate::wire::Stream;
 /// Everything about the server that is the same for each operation.
 pub(crate) struct Target {
     pub(crate) base: String,
-    pub(crate) service: String,
+    /// At least one.
+    pub(crate) services: Vec<Service>,
     pub(crate) agent: Agent,
     pub(crate) login_url: Url,
-    /// Path and query.
-    pub(crate) login: String,
-    /// Path and query up to the ticket.
-    pub(crate) validate: String,
+    /// The path.
+    pub(crate) logout: String,
     /// From the version of HTTP to the last header that does not change.
     pub(crate) fixed_headers: String,
     addresses: Vec<SocketAddr>,
     tls: Option<(TlsConnector, ServerName<'static>)>,
+}
+
+/// A service, and what is asked about it.
+#[derive(Debug)]
+pub(crate) struct Service {
+    pub(crate) url: String,
+    /// Path and query.
+    pub(crate) login: String,
+    /// Path and query up to the ticket.
+    pub(crate) validate: String,
 }
 
 impl fmt::Debug for Target {
@@ -43,11 +52,13 @@ impl Target {
     pub(crate) async fn new(plan: &Plan) -> Result<Self, Misuse> {
         plan.check()?;
         let base = plan.base()?;
-        let service = plan.service_url()?;
         let wrong =
             |rule: &str| Misuse::new("--cas", &plan.cas, rule, "give the server's base URL");
         let parse = |text: String| Url::parse(&text).map_err(|error| wrong(&error.to_string()));
-        let login_url = parse(base.login_url(&service, &LoginOptions::default()))?;
+        let login = |service| parse(base.login_url(service, &LoginOptions::default()));
+        let services = plan.service_urls()?;
+        let login_url = login(&services[0])?;
+        let logout = parse(base.endpoint(Endpoint::Logout))?;
         let validate = parse(base.endpoint(plan.validation.endpoint()))?;
 
         let host = login_url.host_str().unwrap_or_default();
@@ -98,21 +109,22 @@ impl Target {
             " HTTP/1.1\r\nHost: {authority}\r\nUser-Agent: {NAME}\r\nAccept: text/html,application/xhtml+xml,application/xml\r\n\
              Sec-Fetch-Mode: navigate\r\nSec-Fetch-Dest: document\r\nSec-Fetch-Site: none\r\n"
         );
+        let services = services.iter().map(|service| {
+            let login = login(service)?;
+            let query = query_of(&[("service", service.as_str())]);
+            Ok(Service {
+                login: format!("{}?{}", login.path(), login.query().unwrap_or_default()),
+                validate: format!("{}?{query}&ticket=", validate.path()),
+                url: service.as_str().to_owned(),
+            })
+        });
+        let services = services.collect::<Result<_, Misuse>>()?;
         Ok(Self {
             base: base.as_str().to_owned(),
-            login: format!(
-                "{}?{}",
-                login_url.path(),
-                login_url.query().unwrap_or_default()
-            ),
-            validate: format!(
-                "{}?{}&ticket=",
-                validate.path(),
-                query_of(&[("service", service.as_str())])
-            ),
-            service: service.as_str().to_owned(),
+            services,
             agent,
             login_url,
+            logout: logout.path().to_owned(),
             fixed_headers,
             addresses,
             tls,

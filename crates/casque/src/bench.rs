@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 use std::time::Duration;
 
-use casque_load::{Kind, Pace, Plan, Progress, User, Validation};
+use casque_load::{Kind, Mix, Pace, Plan, Progress, User, Validation};
 use clap::{Args, ValueEnum};
 
 use crate::{password, say};
@@ -19,6 +19,9 @@ use crate::{password, say};
 /// `login` is a whole login by the server's own form, with the ticket and its validation; `sso` a ticket in a session that was
 /// begun before, and its validation; `validate` the validation alone, of tickets obtained in batches just before, outside the
 /// measured time. Such tickets must not expire meanwhile: where they live for less than a few seconds, make --batch smaller.
+///
+/// `campus` is all of it at once: --rate people a second log in, go to --visits more services, and leave; some mistype the
+/// password first, some log out. --count is how many people come, --duration for how long; then the last ones finish.
 ///
 /// Without --rate, each connection begins an operation when its last one has ended. With --rate, operations begin at fixed
 /// moments, and latency is counted from the moment that was intended, so that waiting for a busy server counts.
@@ -58,7 +61,7 @@ pub(crate) struct Arguments {
     #[arg(long, value_name = "N", default_value_t = 8)]
     connections: usize,
 
-    /// Begin this many operations a second, whatever the server does: 1 to 100000.
+    /// Begin this many operations a second, whatever the server does: 1 to 100000. Of `campus`: people.
     #[arg(long, value_name = "PER SECOND")]
     rate: Option<u64>,
 
@@ -70,11 +73,11 @@ pub(crate) struct Arguments {
     #[arg(long, value_name = "N")]
     count: Option<u64>,
 
-    /// How long the same load runs before: 0 to 60.
+    /// How long the same load runs before: 0 to 60. Not for `campus`.
     #[arg(long, value_name = "SECONDS", default_value_t = 2)]
     warm_up: u64,
 
-    /// Sessions that are begun before, by turns of the users: 1 to 1000. Not for `login`.
+    /// Sessions that are begun before, by turns of the users: 1 to 1000. Not for `login` and `campus`.
     #[arg(long, value_name = "N", default_value_t = 8)]
     sessions: usize,
 
@@ -82,9 +85,26 @@ pub(crate) struct Arguments {
     #[arg(long, value_name = "N", default_value_t = 500)]
     batch: u64,
 
-    /// The service that the tickets are for; the server must know it. It is not visited.
+    /// `campus`: services that a person goes to after the login: 0 to 100.
+    #[arg(long, value_name = "N", default_value_t = Mix::default().visits)]
+    visits: u64,
+
+    /// `campus`: how long a person stays at each: 1 to 600.
+    #[arg(long, value_name = "SECONDS", default_value_t = Mix::default().gap_seconds)]
+    gap: u64,
+
+    /// `campus`: one person in N logs out, and the others just leave; 0 is nobody.
+    #[arg(long, value_name = "N", default_value_t = Mix::default().logout_every)]
+    logout_every: u64,
+
+    /// `campus`: one person in N mistypes the password first; 0 is nobody.
+    #[arg(long, value_name = "N", default_value_t = Mix::default().wrong_every)]
+    wrong_every: u64,
+
+    /// The service that the tickets are for; the server must know it. It is not visited. For `campus` it may be given
+    /// again: people go to them by turns.
     #[arg(long, value_name = "URL", default_value = "http://127.0.0.1:9/")]
-    service: String,
+    service: Vec<String>,
 
     /// Where tickets are validated: `/p3/serviceValidate` or `/serviceValidate`.
     #[arg(long, value_enum, value_name = "PROTOCOL", default_value = "cas3")]
@@ -115,6 +135,8 @@ enum Load {
     Sso,
     /// Validations alone.
     Validate,
+    /// Logins, visits, mistyped passwords and logouts.
+    Campus,
 }
 
 #[derive(Clone, Copy, Debug, ValueEnum)]
@@ -129,6 +151,7 @@ const EXAMPLES: &str = "\
 Examples:
   casque bench sso --cas http://127.0.0.1:8080/cas --user alice --password-file pw
   casque bench login --cas http://127.0.0.1:8080/cas --users-file people --connections 2 --duration 30 --json
+  casque bench campus --cas http://127.0.0.1:8080/cas --users-file people --rate 50 --connections 32 --duration 60
   casque bench validate --cas https://cas.test.example.org/cas --allow-host cas.test.example.org --rate 200 \\
       --service https://app.example.org/ --user test --password-file -";
 
@@ -194,6 +217,7 @@ impl Arguments {
             Load::Login => Kind::Login,
             Load::Sso => Kind::Sso,
             Load::Validate => Kind::Validate,
+            Load::Campus => Kind::Campus,
         };
         let mut plan = Plan::new(&self.cas, kind, self.users()?);
         if let Some(per_second) = self.rate {
@@ -205,7 +229,16 @@ impl Arguments {
         plan.warm_up = Duration::from_secs(self.warm_up);
         plan.sessions = self.sessions;
         plan.batch = self.batch;
-        plan.service.clone_from(&self.service);
+        if let Some((first, more)) = self.service.split_first() {
+            plan.service.clone_from(first);
+            plan.more_services = more.to_vec();
+        }
+        plan.mix = Mix {
+            visits: self.visits,
+            gap_seconds: self.gap,
+            logout_every: self.logout_every,
+            wrong_every: self.wrong_every,
+        };
         plan.validation = match self.protocol {
             Protocol::Cas3 => Validation::Cas3,
             Protocol::Cas2 => Validation::Cas2,

@@ -50,6 +50,25 @@ fn every_kind_of_load_runs_on_casque_serve() {
             30,
         ),
         (&["validate", "--count", "30", "--batch", "20"], 30),
+        // Four people log in and visit; the first of them mistypes, and logs out.
+        (
+            &[
+                "campus",
+                "--count",
+                "4",
+                "--rate",
+                "4",
+                "--visits",
+                "1",
+                "--gap",
+                "1",
+                "--service",
+                "http://127.0.0.1:9/a",
+                "--service",
+                "http://127.0.0.1:9/b",
+            ],
+            10,
+        ),
     ] {
         let mut arguments = arguments.to_vec();
         arguments.push("--json");
