@@ -11,7 +11,7 @@ pub use error::{ConfigError, ConfigErrors};
 pub(crate) use error::{Faults, quote};
 pub(crate) use keys::{Default, Key, Kind, Names};
 pub use reference::configuration_reference;
-pub(crate) use sheet::{Sheet, line_of, read_text, syntax_error};
+pub(crate) use sheet::{Lines, Sheet, read_text, syntax_error};
 
 use pointers::Pointers;
 

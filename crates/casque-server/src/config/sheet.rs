@@ -53,7 +53,7 @@ impl Sheet {
             place: place.to_owned(),
         };
         match DeTable::parse(text) {
-            Ok(table) => sheet.walk(table.get_ref(), "", text, faults),
+            Ok(table) => sheet.walk(table.get_ref(), "", &Lines::of(text), faults),
             Err(error) => {
                 sheet.unreadable = true;
                 faults.push(syntax_error(place, text, &error));
@@ -65,7 +65,7 @@ impl Sheet {
     /// A table inside a file, `prefix` being its name in messages.
     pub(crate) fn of_table(
         place: &Path,
-        text: &str,
+        lines: &Lines,
         table: &DeTable<'_>,
         keys: &'static [Key],
         faults: &mut Faults,
@@ -78,20 +78,20 @@ impl Sheet {
             misspelt: Vec::new(),
             place: place.to_owned(),
         };
-        sheet.walk(table, "", text, faults);
+        sheet.walk(table, "", lines, faults);
         sheet
     }
 
-    fn walk(&mut self, table: &DeTable<'_>, prefix: &str, text: &str, faults: &mut Faults) {
+    fn walk(&mut self, table: &DeTable<'_>, prefix: &str, lines: &Lines, faults: &mut Faults) {
         for (name, value) in table {
-            let line = Some(line_of(text, name.span().start));
+            let line = Some(lines.at(name.span().start));
             let path = format!("{prefix}{}", name.get_ref());
             let place = self.place.clone();
             if let Some(key) = self.keys.iter().find(|key| key.name == path) {
                 self.set(key, value.get_ref(), place, line, faults);
             } else if self.is_table(&path) {
                 match value.get_ref() {
-                    DeValue::Table(inner) => self.walk(inner, &format!("{path}."), text, faults),
+                    DeValue::Table(inner) => self.walk(inner, &format!("{path}."), lines, faults),
                     other => faults.push(
                         ConfigError::new(
                             &place,
@@ -408,14 +408,28 @@ pub(crate) fn read_text(path: &Path) -> Result<String, ConfigError> {
 
 /// What the TOML reader says, without the line it quotes: that could hold a secret.
 pub(crate) fn syntax_error(place: &Path, text: &str, error: &toml::de::Error) -> ConfigError {
-    let line = error.span().map(|span| line_of(text, span.start));
+    let line = error.span().map(|span| Lines::of(text).at(span.start));
     let message = error.message().lines().next().unwrap_or_default();
     ConfigError::new(place, line, format!("is not TOML: {}", escape(message)))
         .fix("see https://toml.io for how it is written")
 }
 
-/// The line of a byte offset, from 1.
-pub(crate) fn line_of(text: &str, offset: usize) -> usize {
-    let before = &text.as_bytes()[..offset.min(text.len())];
-    before.split(|byte| *byte == b'\n').count()
+/// Where the lines of a text end: a file of many thousand people is not counted through again for each of them.
+#[derive(Debug)]
+pub(crate) struct Lines(Vec<usize>);
+
+impl Lines {
+    pub(crate) fn of(text: &str) -> Self {
+        let ends = text.bytes().enumerate();
+        Self(
+            ends.filter(|(_, byte)| *byte == b'\n')
+                .map(|(at, _)| at)
+                .collect(),
+        )
+    }
+
+    /// The line of a byte offset, from 1.
+    pub(crate) fn at(&self, offset: usize) -> usize {
+        self.0.partition_point(|end| *end < offset) + 1
+    }
 }

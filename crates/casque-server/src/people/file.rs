@@ -8,7 +8,7 @@ use toml::de::{DeTable, DeValue};
 
 use super::{People, Person};
 use crate::config::{
-    ConfigError, ConfigErrors, Default, Faults, Key, Kind, Sheet, line_of, quote, read_text,
+    ConfigError, ConfigErrors, Default, Faults, Key, Kind, Lines, Sheet, quote, read_text,
     syntax_error,
 };
 use crate::password::{HashParams, HashProblem, inspect_hash};
@@ -250,9 +250,10 @@ fn parse(path: &Path, text: &str) -> Result<HashMap<String, Arc<Person>>, Config
             format!("holds more than {MAX_PEOPLE} people"),
         )),
         Ok(table) => {
+            let lines = Lines::of(text);
             let mut folded: HashMap<String, String> = HashMap::new();
             for (name, value) in table.get_ref() {
-                let line = line_of(text, name.span().start);
+                let line = lines.at(name.span().start);
                 let name = name.get_ref().as_ref();
                 let fault = |problem: String| ConfigError::new(path, Some(line), problem);
                 let DeValue::Table(entry) = value.get_ref() else {
@@ -280,7 +281,7 @@ fn parse(path: &Path, text: &str) -> Result<HashMap<String, Arc<Person>>, Config
                         ),
                     );
                 }
-                if let Some(person) = person(path, text, name, line, entry, &mut faults) {
+                if let Some(person) = person(path, &lines, name, line, entry, &mut faults) {
                     people.insert(name.to_owned(), Arc::new(person));
                 }
             }
@@ -292,7 +293,7 @@ fn parse(path: &Path, text: &str) -> Result<HashMap<String, Arc<Person>>, Config
 
 fn person(
     path: &Path,
-    text: &str,
+    lines: &Lines,
     name: &str,
     line: usize,
     entry: &DeTable<'_>,
@@ -302,7 +303,7 @@ fn person(
     let mut rest = entry.clone();
     let attributes = rest.remove_entry("attributes");
     let mut inner = Faults::default();
-    let sheet = Sheet::of_table(path, text, &rest, KEYS, &mut inner);
+    let sheet = Sheet::of_table(path, lines, &rest, KEYS, &mut inner);
     for fault in inner.drain() {
         faults.push(of_person(fault, name));
     }
@@ -319,7 +320,7 @@ fn person(
         faults.push(of_person(fault, name));
     }
     let attributes = attributes.map_or_else(BTreeMap::new, |(key, value)| {
-        let line = line_of(text, key.span().start);
+        let line = lines.at(key.span().start);
         let fault = |problem: String| of_person(ConfigError::new(path, Some(line), problem), name);
         read_attributes(value.get_ref(), &fault, faults)
     });
