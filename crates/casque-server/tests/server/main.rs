@@ -8,6 +8,7 @@ mod consent;
 mod corpus;
 mod entering;
 mod floods;
+mod grants;
 mod hostile;
 mod house;
 mod login;

@@ -4,16 +4,17 @@
 
 use std::sync::Arc;
 
+use casque_server::Services;
 use casque_store::{SharedStore, open};
 use casque_testkit::{
     ManualClock,
     servers::{PostgresOptions, PostgresServer, RedisOptions, RedisServer},
 };
 
-use crate::house::{Browser, House, Setup};
+use crate::house::{Browser, House, Setup, registry};
 
 const APP: &str = "https://app.example.org/";
-const NODES: usize = 3;
+pub(crate) const NODES: usize = 3;
 const VALIDATORS: usize = 8;
 /// Tickets that are open at the same time.
 const AT_ONCE: usize = 32;
@@ -60,11 +61,8 @@ async fn prove_at(name: &str, url: &str) {
     reason = "whoever runs the proof reads its outcome"
 )]
 async fn prove(name: &str, clock: &ManualClock, open: impl Fn(&ManualClock) -> SharedStore) {
-    let tickets: usize = match std::env::var("CASQUE_PROOF_TICKETS") {
-        Ok(count) => count.parse().expect("CASQUE_PROOF_TICKETS is a number"),
-        Err(_) => 64,
-    };
-    let nodes = nodes(clock, open);
+    let tickets = number("CASQUE_PROOF_TICKETS", 64);
+    let nodes = nodes(clock, open, registry);
     // One person signs in at one node and asks every node for tickets.
     let signed_in = nodes[0].signed_in("alice").await;
     let (mut successes, mut refusals) = (0, 0);
@@ -91,10 +89,28 @@ async fn prove(name: &str, clock: &ManualClock, open: impl Fn(&ManualClock) -> S
     assert_eq!(successes, tickets);
 }
 
-fn nodes(clock: &ManualClock, open: impl Fn(&ManualClock) -> SharedStore) -> Vec<House> {
+/// A number from the environment, for those who want more than every day.
+pub(crate) fn number(variable: &str, every_day: usize) -> usize {
+    match std::env::var(variable) {
+        Ok(number) => number
+            .parse()
+            .unwrap_or_else(|_| panic!("{variable} is no number: {number}")),
+        Err(_) => every_day,
+    }
+}
+
+/// Nodes of one deployment, each with a store that it opens for itself.
+pub(crate) fn nodes(
+    clock: &ManualClock,
+    open: impl Fn(&ManualClock) -> SharedStore,
+    services: impl Fn() -> Services,
+) -> Vec<House> {
     let mut nodes: Vec<House> = Vec::new();
     for _ in 0..NODES {
-        let mut setup = Setup::new().store(open(clock)).clock(clock.clone());
+        let mut setup = Setup::new()
+            .store(open(clock))
+            .clock(clock.clone())
+            .services(services());
         if let Some(first) = nodes.first() {
             setup = setup.folder(first.folder.clone());
         }
