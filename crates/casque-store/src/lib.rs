@@ -50,6 +50,7 @@ mod redis;
 mod rotating;
 mod sqlite;
 mod store;
+mod sync;
 mod url;
 mod walk;
 
