@@ -19,6 +19,8 @@ pub struct RedisOptions {
     pub valkey: bool,
     /// Write every command to the disk before it is answered, and read them at the next start.
     pub durable: bool,
+    /// Together with `durable`: write to the disk once a second, and answer before.
+    pub everysec: bool,
     /// Accept TLS only, with a certificate of this kind; its root is in [`RedisServer::root_file`].
     pub tls: Option<TlsMode>,
     /// What clients must say; it is in [`RedisServer::password_file`].
@@ -110,6 +112,17 @@ impl RedisServer {
     /// A file with its password.
     pub fn password_file(&self) -> PathBuf {
         self.folder.path().join("password")
+    }
+
+    /// The file that a durable server adds commands to, unless it has rewritten it.
+    pub fn append_only_file(&self) -> PathBuf {
+        let folder = self.folder.path().join("appendonlydir");
+        if self.options.valkey || folder.is_dir() {
+            folder.join("appendonly.aof.1.incr.aof")
+        } else {
+            // Before Redis 7.
+            self.folder.path().join("appendonly.aof")
+        }
     }
 
     /// Ends it as an operator does (SIGTERM), and waits.
@@ -210,7 +223,14 @@ fn arguments(options: RedisOptions, port: u16, folder: &Path) -> Vec<String> {
     };
     if options.durable {
         add("--appendonly", "yes");
-        add("--appendfsync", "always");
+        add(
+            "--appendfsync",
+            if options.everysec {
+                "everysec"
+            } else {
+                "always"
+            },
+        );
     }
     if let Some(password) = options.password {
         write(folder, "password", &format!("{password}\n"));

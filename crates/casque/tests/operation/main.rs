@@ -9,5 +9,6 @@ mod moving;
 mod proxying;
 mod secrets;
 mod stores;
+mod storm;
 #[path = "../support/mod.rs"]
 mod support;

@@ -4,12 +4,15 @@ use std::{collections::BTreeMap, fmt::Write as _, time::Duration};
 
 use reqwest::{Response, StatusCode, header};
 
-/// Keeps cookies by name, as a browser does for one host whatever the port.
+/// Keeps cookies by name, as a browser does for one host whatever the port. A clone shares its connections.
+#[derive(Clone)]
 pub struct Visitor {
     http: reqwest::Client,
     pub cookies: BTreeMap<String, String>,
     /// What addresses of one site begin with, and where that really is.
     front: Option<(String, String)>,
+    /// What is asked for in `Host`, where that is not the place that is asked.
+    host: Option<String>,
 }
 
 /// What came back.
@@ -91,6 +94,7 @@ impl Visitor {
             http,
             cookies: BTreeMap::new(),
             front: None,
+            host: None,
         }
     }
 
@@ -98,6 +102,15 @@ impl Visitor {
     pub fn behind_tls(outside: &str, inside: &str) -> Self {
         let mut visitor = Self::new();
         visitor.front = Some((outside.to_owned(), inside.to_owned()));
+        visitor
+    }
+
+    /// Somebody whom a switch sends to one node of a site.
+    pub fn at_node(base: &str, port: u16) -> Self {
+        let url = url::Url::parse(base).expect("a URL");
+        let origin = url.origin().ascii_serialization();
+        let mut visitor = Self::behind_tls(&origin, &format!("http://127.0.0.1:{port}"));
+        visitor.host = Some(url.authority().to_owned());
         visitor
     }
 
@@ -198,6 +211,10 @@ impl Visitor {
             request
         } else {
             request.header(header::COOKIE, cookies)
+        };
+        let request = match &self.host {
+            Some(host) => request.header(header::HOST, host),
+            None => request,
         };
         let response: Response = request.send().await?;
         let (status, headers) = (response.status(), response.headers().clone());
