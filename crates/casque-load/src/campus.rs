@@ -15,7 +15,7 @@ pub(crate) struct Campus {
     mix: Mix,
     people: u64,
     people_in_a_gap: u64,
-    present: Mutex<HashMap<u64, Option<String>>>,
+    present: Mutex<HashMap<u64, String>>,
 }
 
 /// What somebody does.
@@ -85,20 +85,20 @@ impl Campus {
         Some((person, act))
     }
 
-    pub(crate) fn comes(&self, person: u64, cookies: Option<String>) {
+    pub(crate) fn comes(&self, person: u64, cookies: String) {
         self.present().insert(person, cookies);
     }
 
-    /// Their cookies; none if they have not logged in yet, or in vain.
-    pub(crate) fn cookies(&self, person: u64) -> Option<Option<String>> {
+    /// Their cookies; none if they have not logged in yet, or in vain, or were given none.
+    pub(crate) fn cookies(&self, person: u64) -> Option<String> {
         self.present().get(&person).cloned()
     }
 
-    pub(crate) fn goes(&self, person: u64) -> Option<Option<String>> {
+    pub(crate) fn goes(&self, person: u64) -> Option<String> {
         self.present().remove(&person)
     }
 
-    fn present(&self) -> MutexGuard<'_, HashMap<u64, Option<String>>> {
+    fn present(&self) -> MutexGuard<'_, HashMap<u64, String>> {
         self.present.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }

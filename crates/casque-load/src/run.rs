@@ -499,18 +499,20 @@ impl Phase {
                 let signed_in = steps::sign_in(target, service, user).await?;
                 self.extra_bytes
                     .fetch_add(signed_in.bytes, Ordering::Relaxed);
-                campus.comes(person, signed_in.cookies);
+                if let Some(cookies) = signed_in.cookies {
+                    campus.comes(person, cookies);
+                }
                 steps::validate(service, connection, &signed_in.ticket, &user.name).await
             }
             Act::Visit(visit) => {
                 let cookies = campus.cookies(person).ok_or_else(|| not_here("visit"))?;
                 let service = service(visit);
-                let ticket = steps::ticket(target, service, connection, cookies.as_deref()).await?;
+                let ticket = steps::ticket(target, service, connection, Some(&cookies)).await?;
                 steps::validate(service, connection, &ticket, &user.name).await
             }
             Act::LogOut => {
                 let cookies = campus.goes(person).ok_or_else(|| not_here("logout"))?;
-                steps::sign_out(target, service(0), connection, cookies.as_deref()).await
+                steps::sign_out(target, service(0), connection, Some(&cookies)).await
             }
             Act::Leave => Ok(()),
         }

@@ -78,7 +78,7 @@ impl Outcome {
     fn is_flat(&self) -> Option<bool> {
         let memory = self.memory()?;
         let is_steady = self.seconds / 3 > (site::ABSOLUTE + site::SWEEP).as_secs();
-        is_steady.then(|| memory.last <= memory.middle * MOST_GROWTH)
+        is_steady.then_some(memory.last <= memory.middle * MOST_GROWTH)
     }
 
     fn memory(&self) -> Option<Memory> {

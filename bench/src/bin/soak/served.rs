@@ -142,7 +142,7 @@ pub(crate) async fn serve(arguments: &Arguments) {
     });
     tokio::select! {
         () = telling => {}
-        served = server.serve(listener, None, async { drop(told_to_end.await) }) => served.expect("a socket"),
+        ended = server.serve(listener, None, async { drop(told_to_end.await) }) => ended.expect("a socket"),
     }
 }
 

@@ -12,9 +12,9 @@ pub(crate) const PASSWORD: &str = "correct horse battery staple";
 pub(crate) const HASH_COST: &str = "argon2id at m=64 KiB, t=1, p=1";
 
 /// As short as the configuration allows, so that the number of sessions is steady soon.
-pub(crate) const IDLE: Duration = Duration::from_secs(60);
+pub(crate) const IDLE: Duration = Duration::from_mins(1);
 /// The longest that a session lives, and what services are kept for its logout.
-pub(crate) const ABSOLUTE: Duration = Duration::from_secs(120);
+pub(crate) const ABSOLUTE: Duration = Duration::from_mins(2);
 /// How often a server removes what has expired.
 pub(crate) const SWEEP: Duration = Duration::from_secs(30);
 

@@ -32,7 +32,7 @@ const VISITS: usize = 2;
 /// One session in so many logs out.
 const LOGOUT_EVERY: usize = 4;
 /// Far longer than any of it takes.
-const PATIENCE: Duration = Duration::from_secs(60);
+const PATIENCE: Duration = Duration::from_mins(1);
 
 type Cookies = BTreeMap<String, String>;
 
@@ -226,7 +226,7 @@ impl Person {
             });
             self.present(&ticket).await;
         }
-        if number % LOGOUT_EVERY == 0 {
+        if number.is_multiple_of(LOGOUT_EVERY) {
             // From here on nobody knows, until it is acknowledged.
             self.shared
                 .note(|told| told.sessions.retain(|session| session.cookies != cookies));

@@ -23,31 +23,31 @@ trait Backing {
 
 impl Backing for RedisServer {
     fn kill(&mut self) {
-        RedisServer::kill(self);
+        Self::kill(self);
     }
     fn start_again(&mut self) {
-        RedisServer::start_again(self);
+        Self::start_again(self);
     }
     fn pause(&self) {
-        RedisServer::pause(self);
+        Self::pause(self);
     }
     fn resume(&self) {
-        RedisServer::resume(self);
+        Self::resume(self);
     }
 }
 
 impl Backing for PostgresServer {
     fn kill(&mut self) {
-        PostgresServer::kill(self);
+        Self::kill(self);
     }
     fn start_again(&mut self) {
-        PostgresServer::start_again(self);
+        Self::start_again(self);
     }
     fn pause(&self) {
-        PostgresServer::pause(self);
+        Self::pause(self);
     }
     fn resume(&self) {
-        PostgresServer::resume(self);
+        Self::resume(self);
     }
 }
 
