@@ -5,6 +5,7 @@ mod config;
 mod consent;
 mod credentials;
 mod deployment;
+mod fields;
 mod http;
 mod journal;
 mod login;

@@ -7,6 +7,7 @@ use casque_store::{Cursor, Key, SharedStore, StoreError};
 use serde::{Deserialize, Serialize};
 
 use crate::{
+    fields::{FieldReader, FieldWriter},
     people::Person,
     secret::{self, Maker, SEAL_BYTES, Secret, hex},
 };
@@ -84,7 +85,7 @@ pub(crate) struct Session {
 }
 
 /// What the tickets of a session say of it, so that it need not be read to validate them.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct Login {
     /// The id of the session.
     pub(crate) session: String,
@@ -92,7 +93,6 @@ pub(crate) struct Login {
     pub(crate) user: String,
     at: u64,
     password: String,
-    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     remembered: bool,
 }
 
@@ -161,6 +161,24 @@ impl Record {
 }
 
 impl Login {
+    pub(crate) fn write(&self, fields: &mut FieldWriter) {
+        fields.text(&self.session);
+        fields.text(&self.user);
+        fields.number(self.at);
+        fields.text(&self.password);
+        fields.flag(self.remembered);
+    }
+
+    pub(crate) fn read(fields: &mut FieldReader<'_>) -> Option<Self> {
+        Some(Self {
+            session: fields.text()?,
+            user: fields.text()?,
+            at: fields.number()?,
+            password: fields.text()?,
+            remembered: fields.flag(),
+        })
+    }
+
     /// When the password was checked.
     pub(crate) fn authenticated(&self) -> SystemTime {
         from_seconds(self.at)

@@ -29,7 +29,7 @@ pub(crate) struct Parameters {
 }
 
 struct Field {
-    name: String,
+    name: Cow<'static, str>,
     value: Vec<u8>,
     place: Place,
 }
@@ -94,14 +94,9 @@ impl Parameters {
                 return Err(ParameterError::TooMany);
             }
             let mut halves = pair.splitn(2, |byte| *byte == b'=');
-            let name = decode(halves.next().unwrap_or_default());
+            let name = decode_name(halves.next().unwrap_or_default());
             let value = decode(halves.next().unwrap_or_default());
-            self.fields.push(Field {
-                name: String::from_utf8(name)
-                    .unwrap_or_else(|error| String::from_utf8_lossy(error.as_bytes()).into_owned()),
-                value,
-                place,
-            });
+            self.fields.push(Field { name, value, place });
         }
         Ok(())
     }
@@ -177,7 +172,18 @@ impl fmt::Debug for Parameters {
     }
 }
 
+fn decode_name(encoded: &[u8]) -> Cow<'static, str> {
+    if let Some(known) = SINGLE.iter().find(|name| name.as_bytes() == encoded) {
+        return Cow::Borrowed(known);
+    }
+    let name = String::from_utf8(decode(encoded));
+    Cow::Owned(name.unwrap_or_else(|error| String::from_utf8_lossy(error.as_bytes()).into_owned()))
+}
+
 fn decode(encoded: &[u8]) -> Vec<u8> {
+    if !encoded.iter().any(|byte| matches!(byte, b'%' | b'+')) {
+        return encoded.to_vec();
+    }
     let mut decoded = Vec::with_capacity(encoded.len());
     let mut words = encoded.split(|byte| *byte == b'+');
     decoded.extend(percent_decode(words.next().unwrap_or_default()));

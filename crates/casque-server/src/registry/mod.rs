@@ -17,10 +17,10 @@ use std::sync::Arc;
 
 use casque_proto::RegistryUrl;
 use casque_store::{Clock, SystemClock};
-use serde::{Deserialize, Serialize};
 
 use crate::{
     config::ConfigErrors,
+    fields::{FieldReader, FieldWriter},
     secret::random_bytes,
     seen::{self, SeenFolder},
 };
@@ -74,10 +74,24 @@ struct Note {
 }
 
 /// Where one registry has one service.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) struct Place {
     registry: u64,
     at: usize,
+}
+
+impl Place {
+    pub(crate) fn write(self, fields: &mut FieldWriter) {
+        fields.number(self.registry);
+        fields.number(self.at as u64);
+    }
+
+    pub(crate) fn read(fields: &mut FieldReader<'_>) -> Option<Self> {
+        Some(Self {
+            registry: fields.number()?,
+            at: usize::try_from(fields.number()?).ok()?,
+        })
+    }
 }
 
 impl Services {
