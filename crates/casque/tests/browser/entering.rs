@@ -80,12 +80,12 @@ async fn axe_finds_nothing_on_the_pages_before_a_service() {
     examine(&browser, &axe, "denied").await;
     browser.go(&plain).await;
     examine(&browser, &axe, "warn").await;
-    browser.follow("form button[type=submit]").await;
+    browser.click("form button[type=submit]").await;
     browser.go(&format!("{plain}&method=POST")).await;
     browser.follow("form button[type=submit]").await;
     examine_with_script(&browser, &axe, "post-ticket").await;
     browser.go(&asking).await;
-    browser.follow("button[value=agree]").await;
+    browser.click("button[value=agree]").await;
     browser.go(&format!("{}/consents", site.base_url)).await;
     examine(&browser, &axe, "consents").await;
     browser.follow("section button[type=submit]").await;
