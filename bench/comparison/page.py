@@ -24,8 +24,13 @@ def machine(found):
     processor = of["processor"].removesuffix(" Processor")
     return (
         f"{count} of an {processor}, {of['memory_gib']} GiB, {of['system']}; casque at commit {of['commit']}, "
-        f"Rust {of['rust']}, profile `dist`."
+        f"Rust {of['rust']}, profile `dist`. {of_timing(found['timing'])}"
     )
+
+
+def of_timing(timing):
+    rounds = {2: "two", 3: "three"}.get(timing["rounds"], timing["rounds"])
+    return f"Medians of {rounds} rounds of {timing['seconds']} seconds, the lowest and highest in brackets."
 
 
 def number(value):
