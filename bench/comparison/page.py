@@ -3,11 +3,16 @@
 from .paths import DOCS
 
 PAGE = DOCS / "performance.md"
+PICTURES = {
+    "throughput-against-sessions": "Tickets and validations per second against live sessions in the store",
+    "latency-against-load": "Latency against operations per second",
+}
 
 
 def write(found):
     text = PAGE.read_text()
     blocks = {"machine": machine(found), "peers": peers(found), "goals": goals(found), "redis": redis(found)}
+    blocks |= {name: f"![{words}](performance/{name}.svg)" for name, words in PICTURES.items()}
     for name, block in blocks.items():
         begin, end = f"<!-- {name} -->\n", f"<!-- /{name} -->"
         before, found_it, rest = text.partition(begin)
