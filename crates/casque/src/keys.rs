@@ -4,16 +4,15 @@ mod report;
 
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
-use std::time::SystemTime;
 
 use casque_server::{KeysInStore, RetireError, Server};
 use casque_store::{KeyRing, StoreError};
 use clap::{Args, Subcommand};
-use jiff::Timestamp;
 
 use crate::locked::Locked;
-use crate::say::{self, Failure, chain};
-use crate::serve::{Loaded, claim_fault, secret_key};
+use crate::runtime::block_on;
+use crate::say::{self, Failure, chain, time};
+use crate::serve::{Loaded, claim_fault, secret_key, store_failed};
 
 /// See and change the secret key of the server; nobody is signed out.
 ///
@@ -57,17 +56,7 @@ enum Command {
 }
 
 pub(crate) fn run(arguments: &Arguments) -> ExitCode {
-    let runtime = tokio::runtime::Builder::new_multi_thread()
-        .enable_all()
-        .build();
-    let done = match runtime {
-        Ok(runtime) => runtime.block_on(act(arguments)),
-        Err(error) => Err(Failure::failed("the runtime cannot start", &error)),
-    };
-    match done {
-        Ok(()) => ExitCode::SUCCESS,
-        Err(failure) => say::error(failure.words, failure.status),
-    }
+    say::end(block_on(act(arguments)))
 }
 
 async fn act(arguments: &Arguments) -> Result<(), Failure> {
@@ -112,11 +101,7 @@ impl Store {
                 loaded.config.secret_key.display()
             )));
         }
-        let server = loaded.server()?;
-        server
-            .claim_store()
-            .await
-            .map_err(|error| claim_fault(&error))?;
+        let server = loaded.claimed_server().await?;
         let keys = server.keys_in_store().await;
         let keys = keys.map_err(|error| store_failed(&error))?;
         Ok(Self { server, keys })
@@ -247,14 +232,4 @@ fn retire_fault(error: &RetireError) -> Failure {
 
 fn no_random(error: &StoreError) -> Failure {
     Failure::failed("a new key", error)
-}
-
-fn store_failed(error: &StoreError) -> Failure {
-    Failure::failed("the store", error)
-}
-
-/// To the second, in UTC.
-fn time(time: SystemTime) -> String {
-    let time = Timestamp::try_from(time).unwrap_or(Timestamp::UNIX_EPOCH);
-    format!("{time:.0}")
 }

@@ -10,6 +10,7 @@ mod locked;
 mod log;
 mod login;
 mod password;
+mod runtime;
 mod say;
 mod serve;
 mod service;

@@ -4,6 +4,9 @@ use std::error::Error;
 use std::fmt::Display;
 use std::io::{self, Write};
 use std::process::ExitCode;
+use std::time::SystemTime;
+
+use jiff::Timestamp;
 
 /// The configuration, or something it names, is wrong.
 pub(crate) const WRONG: u8 = 1;
@@ -31,6 +34,14 @@ pub(crate) fn warning(text: impl Display) {
 pub(crate) fn error(text: impl Display, status: u8) -> ExitCode {
     let _ = writeln!(io::stderr(), "error: {text}");
     ExitCode::from(status)
+}
+
+/// How a command ends: without a word, or with the words of its failure.
+pub(crate) fn end(done: Result<(), Failure>) -> ExitCode {
+    match done {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(failure) => error(failure.words, failure.status),
+    }
 }
 
 /// Why a command did not do its work, and the exit status for it.
@@ -66,6 +77,12 @@ pub(crate) fn chain(error: &dyn Error) -> String {
         cause = error.source();
     }
     words
+}
+
+/// A time to the second, in UTC.
+pub(crate) fn time(time: SystemTime) -> String {
+    let time = Timestamp::try_from(time).unwrap_or(Timestamp::UNIX_EPOCH);
+    format!("{time:.0}")
 }
 
 /// A text from a file as a terminal may show it: what would move the cursor is escaped.

@@ -10,12 +10,13 @@ use casque_server::{
     Audit, AuditTarget, ClaimError, Config, Node, OutboundError, Parts, PasswordChecker,
     PasswordCheckerOptions, PeopleFile, Reloader, Server, Services, Tls, TlsConfig, TlsError,
 };
-use casque_store::{Clock, KeyHasher, KeyRing, MemoryStore, SharedStore, SystemClock};
+use casque_store::{Clock, KeyHasher, KeyRing, MemoryStore, SharedStore, StoreError, SystemClock};
 use clap::Args;
 use tokio::net::TcpListener;
 use tokio::sync::Notify;
 
 use crate::log;
+use crate::runtime::block_on;
 use crate::say::{self, Failure, WRONG, chain};
 use crate::signals::{self, notify_hangups};
 
@@ -47,17 +48,7 @@ pub(crate) fn run(arguments: &Arguments) -> ExitCode {
         return check(&loaded);
     }
     log::start(arguments.log_format, "info");
-    let runtime = tokio::runtime::Builder::new_multi_thread()
-        .enable_all()
-        .build();
-    let served = match runtime {
-        Ok(runtime) => runtime.block_on(serve(loaded)),
-        Err(error) => Err(Failure::failed("the runtime cannot start", &error)),
-    };
-    match served {
-        Ok(()) => ExitCode::SUCCESS,
-        Err(failure) => say::error(failure.words, failure.status),
-    }
+    say::end(block_on(serve(loaded)))
 }
 
 /// Everything that the configuration names.
@@ -129,6 +120,14 @@ impl Loaded {
         };
         Server::new(&self.config, parts, store, clock)
             .map_err(|error| roots_fault(&self.config, &error))
+    }
+
+    /// The same, for an operator who looks into its store: that is this deployment's.
+    pub(crate) async fn claimed_server(&self) -> Result<Server, Failure> {
+        let server = self.server()?;
+        let claimed = server.claim_store().await;
+        claimed.map_err(|error| claim_fault(&error))?;
+        Ok(server)
     }
 
     fn warnings(&self) -> Vec<String> {
@@ -408,6 +407,11 @@ fn announce(
             config.store,
         ),
     );
+}
+
+/// The store did not answer an operator's command.
+pub(crate) fn store_failed(error: &StoreError) -> Failure {
+    Failure::failed("the store", error)
 }
 
 /// Why this node must not use the store, and what to do.

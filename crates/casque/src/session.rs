@@ -3,15 +3,14 @@
 use std::collections::BTreeMap;
 use std::path::PathBuf;
 use std::process::ExitCode;
-use std::time::SystemTime;
 
 use casque_server::{Server, SessionView};
 use clap::{Args, Subcommand};
-use jiff::Timestamp;
 use serde_json::json;
 
-use crate::say::{self, Failure, plain};
-use crate::serve::{Loaded, claim_fault};
+use crate::runtime::block_on;
+use crate::say::{self, Failure, plain, time};
+use crate::serve::{Loaded, store_failed};
 
 /// See and end single sign-on sessions, with the server running or not.
 ///
@@ -79,25 +78,11 @@ pub(crate) fn run(arguments: Arguments) -> ExitCode {
             say::WRONG,
         );
     }
-    let runtime = tokio::runtime::Builder::new_multi_thread()
-        .enable_all()
-        .build();
-    let done = match runtime {
-        Ok(runtime) => runtime.block_on(act(&loaded, arguments.command)),
-        Err(error) => Err(Failure::failed("the runtime cannot start", &error)),
-    };
-    match done {
-        Ok(()) => ExitCode::SUCCESS,
-        Err(failure) => say::error(failure.words, failure.status),
-    }
+    say::end(block_on(act(&loaded, arguments.command)))
 }
 
 async fn act(loaded: &Loaded, command: Command) -> Result<(), Failure> {
-    let server = loaded.server()?;
-    server
-        .claim_store()
-        .await
-        .map_err(|error| claim_fault(&error))?;
+    let server = loaded.claimed_server().await?;
     let sessions = Sessions::read(&server).await?;
     match command {
         Command::List { user, json } => {
@@ -123,10 +108,6 @@ async fn act(loaded: &Loaded, command: Command) -> Result<(), Failure> {
             kill(&server, &ending).await
         }
     }
-}
-
-fn store_failed(error: &casque_store::StoreError) -> Failure {
-    Failure::failed("the store", error)
 }
 
 /// All live sessions, by id.
@@ -240,12 +221,6 @@ fn as_json(session: &SessionView, services: Option<&[String]>) -> serde_json::Va
         value["services"] = json!(services);
     }
     value
-}
-
-/// To the second, in UTC.
-fn time(time: SystemTime) -> String {
-    let time = Timestamp::try_from(time).unwrap_or(Timestamp::UNIX_EPOCH);
-    format!("{time:.0}")
 }
 
 async fn kill(server: &Server, sessions: &[&SessionView]) -> Result<(), Failure> {

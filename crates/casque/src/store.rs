@@ -10,6 +10,7 @@ use casque_server::Config;
 use casque_store::{Copied, SharedStore, Store, StoreError, StoreUrl, SystemClock, copy_store};
 use clap::{Args, Subcommand};
 
+use crate::runtime::block_on;
 use crate::say::{self, Failure};
 use crate::serve::environment;
 
@@ -93,21 +94,7 @@ pub(crate) fn restore(arguments: &Restore) -> ExitCode {
 }
 
 fn end(done: Result<String, Failure>) -> ExitCode {
-    match done {
-        Ok(words) => {
-            say::line(words);
-            ExitCode::SUCCESS
-        }
-        Err(failure) => say::error(failure.words, failure.status),
-    }
-}
-
-fn block_on<T>(work: impl Future<Output = Result<T, Failure>>) -> Result<T, Failure> {
-    tokio::runtime::Builder::new_multi_thread()
-        .enable_all()
-        .build()
-        .map_err(|error| Failure::failed("the runtime cannot start", &error))?
-        .block_on(work)
+    say::end(done.map(say::line))
 }
 
 /// The store that a configuration names.
