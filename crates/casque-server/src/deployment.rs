@@ -161,6 +161,12 @@ fn judge(ours: &[String], found: Option<Note>, naming: &[Naming]) -> Result<(), 
     }
 }
 
+/// The record; none where there is none, or one that this build cannot read.
+async fn noted(store: &SharedStore) -> Result<Option<Note>, StoreError> {
+    let note = store.get(&note_key()).await?;
+    Ok(note.and_then(|note| serde_json::from_slice(&note).ok()))
+}
+
 /// The keys that something new is, or was not long ago, named with.
 async fn naming(store: &SharedStore) -> Result<Vec<Naming>, StoreError> {
     read(store, &place(b"keys")).await

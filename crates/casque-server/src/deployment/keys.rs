@@ -5,7 +5,7 @@ use std::time::SystemTime;
 use casque_store::{Entry, SharedStore, StoreError};
 
 use super::{
-    ClaimError, KIND, LIFETIME, Naming, NodeKeys, Note, kept, node::nodes, note_key, place,
+    ClaimError, KIND, LIFETIME, Naming, NodeKeys, Note, kept, node::nodes, note_key, noted, place,
 };
 use crate::{secret::Maker, server::Server};
 
@@ -89,10 +89,8 @@ impl Server {
         }
         let mut nodes = nodes(&state.store).await?;
         nodes.sort_by(|a, b| a.node.cmp(&b.node));
-        let note = state.store.get(&note_key()).await?;
-        let note: Option<Note> = note.and_then(|note| serde_json::from_slice(&note).ok());
         Ok(KeysInStore {
-            filled_with: note.map(|note| note.key),
+            filled_with: noted(&state.store).await?.map(|note| note.key),
             naming: naming_until(&state.store).await?,
             nodes,
             sessions,

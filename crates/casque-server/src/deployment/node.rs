@@ -5,7 +5,7 @@ use std::time::Duration;
 use casque_store::{Key, SharedStore, StoreError};
 use serde::{Deserialize, Serialize};
 
-use super::{ClaimError, Naming, kept, naming, note_key, place, read};
+use super::{ClaimError, Naming, kept, naming, noted, place, read};
 use crate::{
     secret::{hex, random_bytes},
     server::Server,
@@ -96,8 +96,8 @@ impl Node {
         let naming_ours = Naming {
             key: ours[0].clone(),
         };
-        let is_used =
-            naming(store).await?.contains(&naming_ours) || is_noted(store, &ours[0]).await?;
+        let is_used = naming(store).await?.contains(&naming_ours)
+            || noted(store).await?.is_some_and(|note| note.key == ours[0]);
         // A node that has stopped without having noticed writes for as long after its last word.
         let until = now + self.server.longest + GONE_AFTER;
         let (key, member) = (place(b"keys"), kept(&naming_ours));
@@ -136,11 +136,4 @@ pub(super) async fn nodes(store: &SharedStore) -> Result<Vec<NodeKeys>, StoreErr
 
 fn nodes_key() -> Key {
     place(b"nodes")
-}
-
-/// Whether the store was filled with this key.
-async fn is_noted(store: &SharedStore, key: &str) -> Result<bool, StoreError> {
-    let note = store.get(&note_key()).await?;
-    let note: Option<super::Note> = note.and_then(|note| serde_json::from_slice(&note).ok());
-    Ok(note.is_some_and(|note| note.key == key))
 }
