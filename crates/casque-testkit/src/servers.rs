@@ -12,6 +12,59 @@ pub use self::{
     redis::{RedisOptions, RedisServer},
 };
 
+/// What every server of a store can be made to do.
+pub trait StoreServer {
+    /// The URL of a store on it.
+    fn url(&self) -> String;
+
+    /// Ends it in good order, and waits for that.
+    fn stop(&mut self);
+
+    /// Ends it as a crash does, and waits for that.
+    fn kill(&mut self);
+
+    /// Starts it again, on the same port and folder.
+    fn start_again(&mut self);
+
+    /// Makes it stand still: it takes what is sent and answers nothing.
+    fn pause(&self);
+
+    /// Lets it go on.
+    fn resume(&self);
+}
+
+macro_rules! store_server {
+    ($($name:ty)+) => {
+        $(impl StoreServer for $name {
+            fn url(&self) -> String {
+                self.url()
+            }
+
+            fn stop(&mut self) {
+                self.stop();
+            }
+
+            fn kill(&mut self) {
+                self.kill();
+            }
+
+            fn start_again(&mut self) {
+                self.start_again();
+            }
+
+            fn pause(&self) {
+                self.pause();
+            }
+
+            fn resume(&self) {
+                self.resume();
+            }
+        })+
+    };
+}
+
+store_server!(RedisServer PostgresServer);
+
 #[expect(
     clippy::print_stderr,
     reason = "a developer is to see what was not tested"

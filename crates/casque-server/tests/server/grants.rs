@@ -13,7 +13,7 @@ use tokio::{sync::mpsc, task::JoinSet};
 
 use crate::{
     house::{Browser, House, encode},
-    nodes::{NODES, nodes, number},
+    nodes::{NODES, nodes, number, opening},
     single_logout::{Target, loopback},
 };
 
@@ -51,9 +51,7 @@ async fn each_service_is_told_once_on_postgres() {
 }
 
 async fn prove_at(name: &str, url: &str) {
-    let clock = ManualClock::new();
-    let open = |clock: &ManualClock| open(url, Arc::new(clock.clone())).expect("a store");
-    prove(name, &clock, open).await;
+    prove(name, &ManualClock::new(), opening(url)).await;
 }
 
 #[expect(

@@ -49,11 +49,13 @@ async fn each_ticket_is_accepted_once_on_postgres() {
     prove_at("postgres", &server.url()).await;
 }
 
-/// Each node opens the store for itself, as on a machine of its own.
 async fn prove_at(name: &str, url: &str) {
-    let clock = ManualClock::new();
-    let open = |clock: &ManualClock| open(url, Arc::new(clock.clone())).expect("a store");
-    prove(name, &clock, open).await;
+    prove(name, &ManualClock::new(), opening(url)).await;
+}
+
+/// Each node opens the store for itself, as on a machine of its own.
+pub(crate) fn opening(url: &str) -> impl Fn(&ManualClock) -> SharedStore {
+    move |clock| open(url, Arc::new(clock.clone())).expect("a store")
 }
 
 #[expect(

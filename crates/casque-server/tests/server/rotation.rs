@@ -14,7 +14,7 @@ use tower::ServiceExt as _;
 
 use crate::{
     house::{Browser, House, PASSWORD, Setup, encode},
-    nodes::race,
+    nodes::{opening, race},
     proxies::{self, MAIL, Village, ask_for_proxy, proxy_ticket, services, validate_for_proxying},
     single_logout::{Target, loopback},
 };
@@ -448,11 +448,7 @@ async fn each_ticket_is_accepted_once_in_either_order_on_postgres() {
 }
 
 async fn prove_at(url: &str) {
-    let clock = ManualClock::new();
-    prove(&clock, |clock| {
-        open(url, Arc::new(clock.clone())).expect("a store")
-    })
-    .await;
+    prove(&ManualClock::new(), opening(url)).await;
 }
 
 /// Tickets of two nodes with the secrets in opposite order, each presented to both by eight at the same moment.

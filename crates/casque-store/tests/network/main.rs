@@ -12,56 +12,30 @@ use std::{
 };
 
 use casque_store::{Clock, Key, KeyHasher, SharedStore, StoreError, SystemClock, open};
-use casque_testkit::servers::{PostgresOptions, PostgresServer, RedisOptions, RedisServer};
+use casque_testkit::servers::{
+    PostgresOptions, PostgresServer, RedisOptions, RedisServer, StoreServer,
+};
 
-/// What both kinds of server can be made to do.
-trait Server: Sized {
+/// A server of either kind.
+trait Server: StoreServer + Sized {
     /// One that keeps what it has acknowledged, whatever happens to its process.
     fn durable() -> Option<Self>;
-    fn url(&self) -> String;
-    fn stop(&mut self);
-    fn kill(&mut self);
-    fn start_again(&mut self);
-    fn pause(&self);
-    fn resume(&self);
 }
 
-macro_rules! server {
-    ($name:ty, $durable:expr) => {
-        impl Server for $name {
-            fn durable() -> Option<Self> {
-                Self::start($durable)
-            }
-            fn url(&self) -> String {
-                self.url()
-            }
-            fn stop(&mut self) {
-                self.stop();
-            }
-            fn kill(&mut self) {
-                self.kill();
-            }
-            fn start_again(&mut self) {
-                self.start_again();
-            }
-            fn pause(&self) {
-                self.pause();
-            }
-            fn resume(&self) {
-                self.resume();
-            }
-        }
-    };
-}
-
-server!(
-    RedisServer,
-    RedisOptions {
-        durable: true,
-        ..RedisOptions::default()
+impl Server for RedisServer {
+    fn durable() -> Option<Self> {
+        Self::start(RedisOptions {
+            durable: true,
+            ..RedisOptions::default()
+        })
     }
-);
-server!(PostgresServer, PostgresOptions::default());
+}
+
+impl Server for PostgresServer {
+    fn durable() -> Option<Self> {
+        Self::start(PostgresOptions::default())
+    }
+}
 
 /// Makes a test of a property for each kind of server.
 macro_rules! on_both {

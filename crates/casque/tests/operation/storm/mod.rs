@@ -8,48 +8,12 @@ mod load;
 mod nodes;
 mod redis;
 
-use casque_testkit::servers::{PostgresOptions, PostgresServer, RedisOptions, RedisServer};
+use casque_testkit::servers::{
+    PostgresOptions, PostgresServer, RedisOptions, RedisServer, StoreServer,
+};
 use load::Load;
 use nodes::Nodes;
 use tokio::time::Instant;
-
-/// What may be done to a store, beside the nodes being killed.
-trait Backing {
-    fn kill(&mut self);
-    fn start_again(&mut self);
-    fn pause(&self);
-    fn resume(&self);
-}
-
-impl Backing for RedisServer {
-    fn kill(&mut self) {
-        Self::kill(self);
-    }
-    fn start_again(&mut self) {
-        Self::start_again(self);
-    }
-    fn pause(&self) {
-        Self::pause(self);
-    }
-    fn resume(&self) {
-        Self::resume(self);
-    }
-}
-
-impl Backing for PostgresServer {
-    fn kill(&mut self) {
-        Self::kill(self);
-    }
-    fn start_again(&mut self) {
-        Self::start_again(self);
-    }
-    fn pause(&self) {
-        Self::pause(self);
-    }
-    fn resume(&self) {
-        Self::resume(self);
-    }
-}
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn sqlite_keeps_what_its_node_acknowledged() {
@@ -70,7 +34,7 @@ async fn redis_keeps_what_three_nodes_acknowledged() {
         "redis, appendfsync always",
         &url,
         3,
-        Some(&mut redis as &mut dyn Backing),
+        Some(&mut redis as &mut dyn StoreServer),
     )
     .await;
 }
@@ -85,7 +49,13 @@ async fn postgres_keeps_what_three_nodes_acknowledged() {
         return;
     };
     let url = postgres.url();
-    storm("postgres", &url, 3, Some(&mut postgres as &mut dyn Backing)).await;
+    storm(
+        "postgres",
+        &url,
+        3,
+        Some(&mut postgres as &mut dyn StoreServer),
+    )
+    .await;
 }
 
 /// Rounds from the environment, for those who want more than every day.
@@ -100,7 +70,7 @@ fn rounds() -> usize {
     clippy::print_stdout,
     reason = "whoever runs the proof reads its outcome"
 )]
-async fn storm(name: &str, url: &str, count: usize, mut backing: Option<&mut dyn Backing>) {
+async fn storm(name: &str, url: &str, count: usize, mut backing: Option<&mut dyn StoreServer>) {
     let mut nodes = Nodes::start(url, count);
     let load = Load::begin(&nodes);
     let (mut kills, mut store_kills, mut pauses) = (0, 0, 0);
