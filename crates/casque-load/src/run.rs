@@ -215,6 +215,7 @@ impl Driver {
             into.tickets += tickets.len() as u64;
             let count = tickets.len() as u64;
             let left = most_time.saturating_sub(into.took);
+            let before = into.tally.operations;
             self.phase(
                 name,
                 Work::Validate(tickets),
@@ -225,6 +226,10 @@ impl Driver {
                 tell,
             )
             .await;
+            if into.tally.operations == before {
+                // What is left of the time is too short for another one.
+                break;
+            }
         }
         Ok(())
     }

@@ -58,6 +58,12 @@ async fn each_kind_does_what_it_says_and_keeps_its_connections() {
     // The ticket of the session itself.
     assert_eq!(cas.open_tickets(), 1);
 
+    // Time in which no validation can begin is over all the same.
+    let cas = FakeCas::start();
+    let mut no_time = plan(&cas, Kind::Validate, 1);
+    no_time.warm_up = Duration::from_nanos(1);
+    assert_eq!(load(no_time).await.correct, 1);
+
     let cas = FakeCas::start();
     let mut login = plan(&cas, Kind::Login, 1);
     login.connections = 1;
