@@ -1,5 +1,6 @@
 mod members;
 mod shard;
+mod table;
 
 use std::{
     fmt,

@@ -1,40 +1,31 @@
-use std::{
-    collections::{BTreeSet, HashMap},
-    hash::{BuildHasherDefault, Hasher},
+use super::{
+    members::Members,
+    table::{Digest, Expires, Held, Table},
 };
-
-use super::members::Members;
 use crate::{Entry, Key, Shape, instant::Nanos};
 
-type Digest = [u8; 32];
-type DigestMap<V> = HashMap<Digest, V, BuildHasherDefault<DigestHasher>>;
-
 /// One lock's worth of the store.
-///
-/// Every record has one entry in `due`, and every set one, for its soonest member: so a sweep costs what it removes,
-/// however much is live.
 #[derive(Default)]
 pub(super) struct Shard {
-    records: DigestMap<Record>,
-    sets: DigestMap<Set>,
-    due: BTreeSet<(Nanos, What, Digest)>,
+    records: Table<Record>,
+    sets: Table<Members>,
 }
 
 struct Record {
-    kind: &'static str,
     deadline: Nanos,
     value: Box<[u8]>,
 }
 
-struct Set {
-    kind: &'static str,
-    members: Members,
+impl Expires for Record {
+    fn first_end(&self) -> Option<Nanos> {
+        Some(self.deadline)
+    }
 }
 
-#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
-enum What {
-    Record,
-    Set,
+impl Expires for Members {
+    fn first_end(&self) -> Option<Nanos> {
+        self.soonest()
+    }
 }
 
 impl Shard {
@@ -45,46 +36,40 @@ impl Shard {
         deadline: Nanos,
         now: Nanos,
     ) -> bool {
-        let digest = key.digest();
-        if self
-            .records
-            .get(digest)
-            .is_some_and(|record| now < record.deadline)
-        {
+        if self.live(key.digest(), now).is_some() {
             return false;
         }
-        self.forget(digest);
         if now < deadline {
-            let record = Record {
-                kind: key.kind(),
-                deadline,
-                value: value.into_boxed_slice(),
-            };
-            self.records.insert(*digest, record);
-            self.due.insert((deadline, What::Record, *digest));
+            let value = value.into_boxed_slice();
+            self.records.insert(held(key, Record { deadline, value }));
+        } else {
+            self.records.remove(key.digest());
         }
         true
     }
 
+    fn live(&self, digest: &Digest, now: Nanos) -> Option<&Record> {
+        let record = &self.records.get(digest)?.value;
+        (now < record.deadline).then_some(record)
+    }
+
     pub(super) fn get(&self, digest: &Digest, now: Nanos) -> Option<Vec<u8>> {
-        let record = self.records.get(digest)?;
-        (now < record.deadline).then(|| record.value.to_vec())
+        self.live(digest, now).map(|record| record.value.to_vec())
     }
 
     pub(super) fn touch(&mut self, digest: &Digest, deadline: Nanos, now: Nanos) -> bool {
-        match self.records.get_mut(digest) {
-            Some(record) if now < record.deadline => {
-                self.due.remove(&(record.deadline, What::Record, *digest));
-                self.due.insert((deadline, What::Record, *digest));
+        let touched = self.records.change(digest, |record| {
+            let is_live = now < record.deadline;
+            if is_live {
                 record.deadline = deadline;
-                true
             }
-            _ => false,
-        }
+            is_live
+        });
+        touched.unwrap_or(false)
     }
 
     pub(super) fn take(&mut self, digest: &Digest, now: Nanos) -> Option<Vec<u8>> {
-        let record = self.forget(digest)?;
+        let record = self.records.remove(digest)?;
         (now < record.deadline).then(|| record.value.into_vec())
     }
 
@@ -95,72 +80,68 @@ impl Shard {
         deadline: Nanos,
         now: Nanos,
     ) -> usize {
-        self.sets.entry(*key.digest()).or_insert_with(|| Set {
-            kind: key.kind(),
-            members: Members::default(),
-        });
-        self.change_set(*key.digest(), |set| {
+        let add = |set: &mut Members| {
             set.remove_expired(now, usize::MAX);
             if now < deadline {
                 set.insert(member, deadline);
             }
             set.len()
-        })
+        };
+        if self.sets.get(key.digest()).is_some() {
+            return self.sets.change(key.digest(), add).unwrap_or(0);
+        }
+        let mut members = Members::default();
+        let count = add(&mut members);
+        self.sets.insert(held(key, members));
+        count
     }
 
     pub(super) fn members(&self, digest: &Digest, now: Nanos) -> Vec<Vec<u8>> {
-        self.sets
-            .get(digest)
-            .map_or_else(Vec::new, |set| set.members.live(now))
+        let set = self.sets.get(digest);
+        set.map_or_else(Vec::new, |set| set.value.live(now))
     }
 
     pub(super) fn remove_member(&mut self, digest: &Digest, member: &[u8], now: Nanos) -> bool {
-        self.change_set(*digest, |set| set.remove(member))
-            .is_some_and(|deadline| now < deadline)
+        let removed = self.sets.change(digest, |set| set.remove(member));
+        removed.flatten().is_some_and(|deadline| now < deadline)
     }
 
     pub(super) fn take_members(&mut self, digest: &Digest, now: Nanos) -> Vec<Vec<u8>> {
-        self.change_set(*digest, |set| {
+        let taken = self.sets.change(digest, |set| {
             set.remove_expired(now, usize::MAX);
             set.drain()
-        })
+        });
+        taken.unwrap_or_default()
     }
 
     /// Removes up to `limit` expired records and members.
     pub(super) fn sweep(&mut self, now: Nanos, limit: usize) -> usize {
         let mut removed = 0;
-        while removed < limit {
-            match self.due.first() {
-                Some(&(deadline, what, digest)) if deadline <= now => {
-                    let gone = match what {
-                        What::Record => usize::from(self.forget(&digest).is_some()),
-                        What::Set => {
-                            self.change_set(digest, |set| set.remove_expired(now, limit - removed))
-                        }
-                    };
-                    if gone == 0 {
-                        // Every entry has its record or set; if that were ever broken, a sweep must end all the same.
-                        self.due.pop_first();
-                    }
-                    removed += gone;
-                }
-                _ => break,
-            }
+        while removed < limit
+            && let Some(digest) = self.records.first_over(now)
+        {
+            self.records.remove(&digest);
+            removed += 1;
+        }
+        while removed < limit
+            && let Some(digest) = self.sets.first_over(now)
+        {
+            let limit = limit - removed;
+            let gone = self
+                .sets
+                .change(&digest, |set| set.remove_expired(now, limit));
+            removed += gone.unwrap_or(0);
         }
         if removed > 0 {
-            give_back(&mut self.records);
-            give_back(&mut self.sets);
+            self.records.give_back();
+            self.sets.give_back();
         }
         removed
     }
 
     pub(super) fn len(&self) -> usize {
-        self.records.len()
-            + self
-                .sets
-                .values()
-                .map(|set| set.members.len())
-                .sum::<usize>()
+        let members: usize = self.sets.iter().map(|set| set.value.len()).sum();
+        self.records.len() + members
     }
 
     /// What is live behind `after`, in the order of digests, and the digest to go on behind; none at the end.
@@ -173,36 +154,27 @@ impl Shard {
         limit: usize,
         now: Nanos,
     ) -> (Vec<Entry>, Option<Digest>) {
-        let mut digests: Vec<Digest> = self
-            .records
-            .keys()
-            .chain(self.sets.keys())
-            .copied()
-            .collect();
+        let records = self.records.iter().map(|record| record.digest);
+        let sets = self.sets.iter().map(|set| set.digest);
+        let mut digests: Vec<Digest> = records.chain(sets).collect();
         digests.retain(|digest| after.is_none_or(|after| after < *digest));
         digests.sort_unstable();
         digests.dedup();
         let wanted = |of: &str| kind.is_none_or(|kind| kind == of);
         let mut found = Vec::new();
         for digest in &digests {
-            if let Some(record) = self.records.get(digest)
-                && now < record.deadline
-                && wanted(record.kind)
+            if let Some(held) = self.records.get(digest)
+                && now < held.value.deadline
+                && wanted(held.kind)
             {
-                let key = Key::known(record.kind, *digest);
-                found.push(entry(
-                    key,
-                    Shape::Record,
-                    record.value.to_vec(),
-                    record.deadline,
-                ));
+                let Record { deadline, value } = &held.value;
+                found.push(entry(held, Shape::Record, value.to_vec(), *deadline));
             }
-            if let Some(set) = self.sets.get(digest)
-                && wanted(set.kind)
+            if let Some(held) = self.sets.get(digest)
+                && wanted(held.kind)
             {
-                let key = Key::known(set.kind, *digest);
-                let live = set.members.live_until(now).into_iter();
-                found.extend(live.map(|(member, end)| entry(key, Shape::Member, member, end)));
+                let live = held.value.live_until(now).into_iter();
+                found.extend(live.map(|(member, end)| entry(held, Shape::Member, member, end)));
             }
             if found.len() >= limit {
                 return (found, Some(*digest));
@@ -210,71 +182,21 @@ impl Shard {
         }
         (found, None)
     }
+}
 
-    fn forget(&mut self, digest: &Digest) -> Option<Record> {
-        let record = self.records.remove(digest)?;
-        self.due.remove(&(record.deadline, What::Record, *digest));
-        Some(record)
-    }
-
-    /// Changes a set, if it is there, and keeps its entry in `due` at its soonest member; a set without members is dropped.
-    fn change_set<T: Default>(
-        &mut self,
-        digest: Digest,
-        change: impl FnOnce(&mut Members) -> T,
-    ) -> T {
-        let Some(set) = self.sets.get_mut(&digest) else {
-            return T::default();
-        };
-        let before = set.members.soonest();
-        let outcome = change(&mut set.members);
-        let after = set.members.soonest();
-        if after.is_none() {
-            self.sets.remove(&digest);
-        }
-        if before != after {
-            if let Some(before) = before {
-                self.due.remove(&(before, What::Set, digest));
-            }
-            if let Some(after) = after {
-                self.due.insert((after, What::Set, digest));
-            }
-        }
-        outcome
+fn held<V>(key: &Key, value: V) -> Held<V> {
+    Held {
+        digest: *key.digest(),
+        kind: key.kind(),
+        value,
     }
 }
 
-fn entry(key: Key, shape: Shape, value: Vec<u8>, deadline: Nanos) -> Entry {
+fn entry<V>(held: &Held<V>, shape: Shape, value: Vec<u8>, deadline: Nanos) -> Entry {
     Entry {
-        key,
+        key: Key::known(held.kind, held.digest),
         shape,
         value,
         deadline: deadline.into(),
-    }
-}
-
-/// Returns memory after a flood has expired.
-fn give_back<V>(map: &mut DigestMap<V>) {
-    if map.capacity() > 256 && map.len() < map.capacity() / 8 {
-        map.shrink_to(map.len() * 2);
-    }
-}
-
-/// Takes the first eight bytes of the digest as they are: it is an HMAC under a secret key, so nobody can choose them.
-#[derive(Default)]
-pub(super) struct DigestHasher(u64);
-
-impl Hasher for DigestHasher {
-    fn write(&mut self, bytes: &[u8]) {
-        if let Some(first) = bytes.first_chunk() {
-            self.0 = u64::from_ne_bytes(*first);
-        }
-    }
-
-    // Arrays announce their length first; it is the same for all.
-    fn write_usize(&mut self, _length: usize) {}
-
-    fn finish(&self) -> u64 {
-        self.0
     }
 }
