@@ -1,9 +1,11 @@
 //! Who may sign in.
 
+mod entries;
 mod file;
 
-pub(crate) use file::{KEYS, REFERENCE_INTRODUCTION};
-pub use file::{PeopleFile, check_username};
+pub use entries::check_username;
+pub(crate) use entries::{KEYS, REFERENCE_INTRODUCTION};
+pub use file::PeopleFile;
 
 use std::collections::BTreeMap;
 use std::fmt;
