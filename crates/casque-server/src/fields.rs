@@ -1,5 +1,5 @@
-//! A record as a row of fields, each with its length in front: for what is read at every validation, where JSON costs
-//! more than all the rest of the reading.
+//! A record as a row of fields, each with its length in front: for what is read at every ticket and validation, where JSON
+//! costs more than all the rest of the reading, and for what there are many of, where its names cost as much as the values.
 //!
 //! Fields are only ever added at the end. A version that does not know one leaves it unread, and one that misses it
 //! reads nothing there, so that servers of two versions can work side by side.
@@ -21,15 +21,18 @@ impl FieldWriter {
         Self(Vec::with_capacity(256))
     }
 
-    pub(crate) fn text(&mut self, text: &str) {
-        let length = u32::try_from(text.len()).expect("a field is far shorter than 4 GiB");
+    pub(crate) fn bytes(&mut self, bytes: &[u8]) {
+        let length = u32::try_from(bytes.len()).expect("a field is far shorter than 4 GiB");
         self.0.extend_from_slice(&length.to_be_bytes());
-        self.0.extend_from_slice(text.as_bytes());
+        self.0.extend_from_slice(bytes);
+    }
+
+    pub(crate) fn text(&mut self, text: &str) {
+        self.bytes(text.as_bytes());
     }
 
     pub(crate) fn number(&mut self, number: u64) {
-        self.0.extend_from_slice(&8_u32.to_be_bytes());
-        self.0.extend_from_slice(&number.to_be_bytes());
+        self.bytes(&number.to_be_bytes());
     }
 
     pub(crate) fn flag(&mut self, flag: bool) {
@@ -47,7 +50,7 @@ impl<'a> FieldReader<'a> {
     }
 
     /// The next field; none at the end, and where the rest is no field.
-    fn bytes(&mut self) -> Option<&'a [u8]> {
+    pub(crate) fn bytes(&mut self) -> Option<&'a [u8]> {
         let (length, rest) = self.0.split_first_chunk::<LENGTH>()?;
         let length = usize::try_from(u32::from_be_bytes(*length)).ok()?;
         let (field, rest) = rest.split_at_checked(length)?;
@@ -59,8 +62,13 @@ impl<'a> FieldReader<'a> {
         std::str::from_utf8(self.bytes()?).ok().map(str::to_owned)
     }
 
+    /// A field of one length.
+    pub(crate) fn array<const N: usize>(&mut self) -> Option<[u8; N]> {
+        self.bytes()?.try_into().ok()
+    }
+
     pub(crate) fn number(&mut self) -> Option<u64> {
-        Some(u64::from_be_bytes(self.bytes()?.try_into().ok()?))
+        self.array().map(u64::from_be_bytes)
     }
 
     /// A flag that is not there is not set.
@@ -80,6 +88,7 @@ mod tests {
         writer.number(u64::MAX);
         writer.flag(true);
         writer.flag(false);
+        writer.bytes(&[0, 0xff, 7]);
         writer.finish()
     }
 
@@ -92,6 +101,9 @@ mod tests {
         assert_eq!(reader.number(), Some(u64::MAX));
         assert!(reader.flag());
         assert!(!reader.flag());
+        let mut again = reader;
+        assert_eq!(again.array::<2>(), None, "of one length only");
+        assert_eq!(reader.array(), Some([0, 0xff, 7]));
         assert_eq!(reader.text(), None);
         assert_eq!(reader.number(), None);
         assert!(!reader.flag());

@@ -108,7 +108,7 @@ fn tell(accepted: &Accepted<'_>, protected: bool) -> SamlResponse {
         user,
         ..
     } = accepted;
-    tracing::info!(user = %person.id, service = %service.id, endpoint_name = "samlValidate", "ticket accepted");
+    tracing::debug!(user = %person.id, service = %service.id, endpoint_name = "samlValidate", "ticket accepted");
     let mut assertion = SamlAssertion::new(&**user)
         .with_authenticated_at(grant.login.authenticated())
         .with_method(SamlAssertion::PASSWORD);

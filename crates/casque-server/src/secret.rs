@@ -7,6 +7,7 @@ use aes_gcm_siv::{
     aead::{Aead as _, AeadInOut as _, KeyInit as _, Payload},
 };
 use casque_store::{Key, KeyHasher};
+use data_encoding::HEXLOWER;
 use subtle::ConstantTimeEq as _;
 use zeroize::Zeroizing;
 
@@ -71,7 +72,13 @@ impl Secret {
     ) -> Option<Maker> {
         self.macs(purpose, values)
             .zip([Maker::First, Maker::Second])
-            .find(|(mac, _)| hex(mac).as_bytes().ct_eq(digits.as_bytes()).into())
+            .find(|(mac, _)| {
+                HEXLOWER
+                    .encode(mac)
+                    .as_bytes()
+                    .ct_eq(digits.as_bytes())
+                    .into()
+            })
             .map(|(_, maker)| maker)
     }
 
@@ -151,17 +158,6 @@ pub(crate) fn fill(bytes: &mut [u8]) {
     getrandom::fill(bytes).expect("the operating system has random bytes");
 }
 
-/// Lower-case hexadecimal digits.
-pub(crate) fn hex(bytes: &[u8]) -> String {
-    let mut digits = String::with_capacity(2 * bytes.len());
-    for byte in bytes {
-        for digit in [byte >> 4, byte & 15] {
-            digits.push(char::from(b"0123456789abcdef"[usize::from(digit)]));
-        }
-    }
-    digits
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -189,7 +185,7 @@ mod tests {
             secret.mac("p", &[b"a", b"bc"])
         );
         assert_ne!(secret.mac("p", &[b"a"]), secret.mac("q", &[b"a"]));
-        let digits = hex(&secret.mac("p", &[b"a"]));
+        let digits = HEXLOWER.encode(&secret.mac("p", &[b"a"]));
         assert_eq!(secret.maker(&digits, "p", &[b"a"]), Some(Maker::First));
         assert_eq!(secret.maker("", "p", &[b"a"]), None);
     }
@@ -206,7 +202,7 @@ mod tests {
             assert_eq!(both.open("a", sealed).as_deref(), Some(&b"value"[..]));
         }
         assert_eq!(old.open("a", &after), None, "the first secret seals");
-        let digits = hex(&old.mac("p", &[b"a"]));
+        let digits = HEXLOWER.encode(&old.mac("p", &[b"a"]));
         assert_eq!(both.maker(&digits, "p", &[b"a"]), Some(Maker::Second));
         let name = |secret: &Secret| Key::new("st", b"X", secret.hasher());
         assert_eq!(Maker::Second.name(&name(&both)), name(&old));

@@ -4,12 +4,12 @@ use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use casque_proto::TicketGrantingTicket;
 use casque_store::{Cursor, Key, SharedStore, StoreError};
-use serde::{Deserialize, Serialize};
+use data_encoding::HEXLOWER;
 
 use crate::{
     fields::{FieldReader, FieldWriter},
     people::Person,
-    secret::{self, Maker, SEAL_BYTES, Secret, hex},
+    secret::{self, Maker, SEAL_BYTES, Secret},
 };
 
 /// The kind of a session in the store.
@@ -32,8 +32,8 @@ pub(crate) const ON_A_PAGE: usize = 40;
 const SERVICE_BYTES: usize = 16;
 const TIME_BYTES: usize = 8;
 
-/// How much of the hash is kept: enough to tell one password from the next.
-const PASSWORD_BYTES: usize = 16;
+/// What tells one password of a person from the next: as much of a keyed hash as that takes.
+type PasswordMark = [u8; 16];
 
 /// The sessions of a deployment.
 ///
@@ -80,7 +80,7 @@ pub(crate) struct Session {
     /// When it ends at the latest.
     pub(crate) ends: SystemTime,
     /// A keyed hash of the person's password hash at that time.
-    password: String,
+    password: PasswordMark,
     key: Key,
 }
 
@@ -92,7 +92,7 @@ pub(crate) struct Login {
     /// Whose it is.
     pub(crate) user: String,
     at: u64,
-    password: String,
+    password: PasswordMark,
     remembered: bool,
 }
 
@@ -115,66 +115,63 @@ pub(crate) struct Visit {
     pub(crate) service: String,
 }
 
-#[derive(Serialize, Deserialize)]
-struct Record {
-    /// What names the session, for those who find it by looking through the store.
-    #[serde(default)]
-    id: String,
-    user: String,
-    at: u64,
-    ends: u64,
-    password: String,
-    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
-    remembered: bool,
-    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
-    warn: bool,
-}
-
 impl Session {
+    /// Its id is among it for those who find it by looking through the store.
+    fn to_record(&self) -> Vec<u8> {
+        let mut fields = FieldWriter::new();
+        write_id(&mut fields, &self.id);
+        fields.text(&self.user);
+        fields.number(seconds(self.authenticated));
+        fields.number(seconds(self.ends));
+        fields.bytes(&self.password);
+        fields.flag(self.choices.remembered);
+        fields.flag(self.choices.warn);
+        fields.finish()
+    }
+
+    fn from_record(record: &[u8], key: Key) -> Option<Self> {
+        let mut fields = FieldReader::new(record);
+        Some(Self {
+            key,
+            id: read_id(&mut fields)?,
+            user: fields.text()?,
+            authenticated: from_seconds(fields.number()?),
+            ends: from_seconds(fields.number()?),
+            password: fields.array()?,
+            choices: Choices {
+                remembered: fields.flag(),
+                warn: fields.flag(),
+            },
+        })
+    }
+
     /// What its tickets say of it.
     pub(crate) fn login(&self) -> Login {
         Login {
             session: self.id.clone(),
             user: self.user.clone(),
             at: seconds(self.authenticated),
-            password: self.password.clone(),
-            remembered: self.choices.remembered,
-        }
-    }
-}
-
-impl Record {
-    fn into_session(self, id: String, key: Key) -> Session {
-        Session {
-            id,
-            user: self.user,
-            authenticated: from_seconds(self.at),
-            ends: from_seconds(self.ends),
-            choices: Choices {
-                remembered: self.remembered,
-                warn: self.warn,
-            },
             password: self.password,
-            key,
+            remembered: self.choices.remembered,
         }
     }
 }
 
 impl Login {
     pub(crate) fn write(&self, fields: &mut FieldWriter) {
-        fields.text(&self.session);
+        write_id(fields, &self.session);
         fields.text(&self.user);
         fields.number(self.at);
-        fields.text(&self.password);
+        fields.bytes(&self.password);
         fields.flag(self.remembered);
     }
 
     pub(crate) fn read(fields: &mut FieldReader<'_>) -> Option<Self> {
         Some(Self {
-            session: fields.text()?,
+            session: read_id(fields)?,
             user: fields.text()?,
             at: fields.number()?,
-            password: fields.text()?,
+            password: fields.array()?,
             remembered: fields.flag(),
         })
     }
@@ -244,19 +241,13 @@ impl Sessions {
             ends,
             password: first(self.passwords(person)),
         };
-        let record = Record {
-            id: session.id.clone(),
-            user: session.user.clone(),
-            at: seconds(authenticated),
-            ends: seconds(ends),
-            password: session.password.clone(),
-            remembered: choices.remembered,
-            warn: choices.warn,
-        };
-        let record = serde_json::to_vec(&record).expect("a record is plain JSON");
         let made = self
             .store
-            .create(&session.key, record, self.deadline(&session, now))
+            .create(
+                &session.key,
+                session.to_record(),
+                self.deadline(&session, now),
+            )
             .await?;
         debug_assert!(made, "297 random bits do not repeat");
         Ok((ticket, session))
@@ -281,8 +272,7 @@ impl Sessions {
         let Some(bytes) = self.store.get(&key).await? else {
             return Ok(None);
         };
-        let record = serde_json::from_slice::<Record>(&bytes).ok();
-        Ok(record.map(|record| record.into_session(id.to_owned(), key)))
+        Ok(Session::from_record(&bytes, key))
     }
 
     /// A page of the live sessions, each with the time at which it ends if it is not used.
@@ -292,15 +282,11 @@ impl Sessions {
     ) -> Result<(Vec<(Session, SystemTime)>, Option<Cursor>), StoreError> {
         let page = self.store.walk(Some(SESSION), from, PAGE).await?;
         let sessions = page.entries.into_iter().filter_map(|entry| {
-            let mut record = serde_json::from_slice::<Record>(&entry.value).ok()?;
-            let id = std::mem::take(&mut record.id);
+            let session = Session::from_record(&entry.value, entry.key)?;
             // Of another secret: it is nobody's any more.
-            let key = self.key(&id);
+            let key = self.key(&session.id);
             let ours = key.first() == entry.key || key.second() == Some(entry.key);
-            ours.then(|| {
-                let session = record.into_session(id, entry.key);
-                (session, entry.deadline)
-            })
+            ours.then_some((session, entry.deadline))
         });
         Ok((sessions.collect(), page.next))
     }
@@ -331,12 +317,12 @@ impl Sessions {
 
     /// Whether a person still has the password that a session was opened with (S-057).
     pub(crate) fn fits(&self, session: &Session, person: &Person) -> bool {
-        self.is_password(person, &session.password)
+        self.is_password(person, session.password)
     }
 
     /// The same for the session of a ticket.
     pub(crate) fn still_fits(&self, login: &Login, person: &Person) -> bool {
-        self.is_password(person, &login.password)
+        self.is_password(person, login.password)
     }
 
     /// Whether the session of this id is live.
@@ -555,20 +541,22 @@ impl Sessions {
     }
 
     /// Keyed hashes of a person's password hash, by each secret.
-    fn passwords(&self, person: &Person) -> impl Iterator<Item = String> + use<> {
+    fn passwords(&self, person: &Person) -> impl Iterator<Item = PasswordMark> + use<> {
         let values = [person.id.as_bytes(), person.password_hash.as_bytes()];
         let macs = self.secret.macs("session-password", &values);
-        macs.map(|mac| hex(&mac[..PASSWORD_BYTES]))
+        macs.map(|mac| *mac.first_chunk().expect("a keyed hash is longer"))
     }
 
-    fn is_password(&self, person: &Person, kept: &str) -> bool {
+    fn is_password(&self, person: &Person, kept: PasswordMark) -> bool {
         self.passwords(person).any(|password| password == kept)
     }
 
     /// What a session of this cookie is named, by each secret.
     fn ids(&self, ticket: &TicketGrantingTicket) -> impl Iterator<Item = String> + use<> {
         let values = [ticket.secret().as_bytes()];
-        self.secret.macs("session-id", &values).map(|mac| hex(&mac))
+        self.secret
+            .macs("session-id", &values)
+            .map(|mac| HEXLOWER.encode(&mac))
     }
 
     fn key(&self, id: &str) -> Key {
@@ -593,8 +581,18 @@ impl Sessions {
 }
 
 /// What the first secret makes; there is always one.
-fn first(mut by_each: impl Iterator<Item = String>) -> String {
+fn first<T: Default>(mut by_each: impl Iterator<Item = T>) -> T {
     by_each.next().unwrap_or_default()
+}
+
+/// An id takes half the room without its digits.
+fn write_id(fields: &mut FieldWriter, id: &str) {
+    let bytes = HEXLOWER.decode(id.as_bytes());
+    fields.bytes(&bytes.expect("an id is what `Sessions::ids` makes"));
+}
+
+fn read_id(fields: &mut FieldReader<'_>) -> Option<String> {
+    fields.bytes().map(|bytes| HEXLOWER.encode(bytes))
 }
 
 /// The visits that are one too many: the oldest of each service beyond [`PER_SERVICE`].

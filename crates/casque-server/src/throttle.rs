@@ -13,10 +13,11 @@ use std::{
 };
 
 use casque_store::{Key, KeyHasher, SharedStore, StoreError};
+use data_encoding::HEXLOWER;
 use icu_normalizer::ComposingNormalizerBorrowed;
 use tokio::sync::Notify;
 
-use crate::secret::{Maker, Secret, hex, random_bytes};
+use crate::secret::{Maker, Secret, random_bytes};
 
 /// How long a browser is remembered as one that a person has logged in from.
 pub(crate) const DEVICE_LIFETIME: Duration = Duration::from_hours(90 * 24);
@@ -253,14 +254,14 @@ fn is_invisible(c: char) -> bool {
 
 /// Makes the value of a device cookie: it names nobody, and is good for this person alone (SC-017).
 pub(crate) fn device_cookie(secret: &Secret, person: &str, now: SystemTime) -> String {
-    let id = hex(&random_bytes::<16>());
+    let id = HEXLOWER.encode(&random_bytes::<16>());
     let made = now.duration_since(UNIX_EPOCH).unwrap_or_default().as_secs();
     let made = format!("{made:x}");
     let mac = secret.mac(
         "device",
         &[person.as_bytes(), id.as_bytes(), made.as_bytes()],
     );
-    format!("{id}-{made}-{}", hex(&mac))
+    format!("{id}-{made}-{}", HEXLOWER.encode(&mac))
 }
 
 /// A browser that a person has logged in from, as its cookie names it.

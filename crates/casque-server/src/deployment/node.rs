@@ -3,13 +3,11 @@
 use std::time::Duration;
 
 use casque_store::{Key, SharedStore, StoreError};
+use data_encoding::HEXLOWER;
 use serde::{Deserialize, Serialize};
 
 use super::{ClaimError, Naming, kept, naming, noted, place, read};
-use crate::{
-    secret::{hex, random_bytes},
-    server::Server,
-};
+use crate::{secret::random_bytes, server::Server};
 
 /// How long a node that says nothing is taken for one that runs.
 const GONE_AFTER: Duration = Duration::from_secs(90);
@@ -49,7 +47,7 @@ impl Node {
     /// Nobody has heard of it yet.
     pub fn new(server: Server) -> Self {
         let keys = NodeKeys {
-            node: hex(&random_bytes::<8>()),
+            node: HEXLOWER.encode(&random_bytes::<8>()),
             keys: server.key_fingerprints(),
         };
         Self {

@@ -2,17 +2,14 @@
 
 use axum::{body::Body, response::Response};
 use casque_store::StoreError;
+use data_encoding::HEXLOWER;
 use http::{
     HeaderValue, StatusCode,
     header::{ALLOW, CONNECTION, CONTENT_SECURITY_POLICY, CONTENT_TYPE, LOCATION, RETRY_AFTER},
 };
 
 use super::{BodyError, ParameterError};
-use crate::{
-    pages::Page,
-    secret::{hex, random_bytes},
-    state::State,
-};
+use crate::{pages::Page, secret::random_bytes, state::State};
 
 /// A page whose forms, if any, end at this server.
 pub(crate) fn page(state: &State, status: StatusCode, page: &Page<'_>) -> Response {
@@ -189,7 +186,7 @@ impl Failure {
 }
 
 fn unavailable(state: &State, error: &StoreError) -> Response {
-    let reference = hex(&random_bytes::<4>());
+    let reference = HEXLOWER.encode(&random_bytes::<4>());
     state.journal.store_failed(error);
     tracing::error!(
         reference,

@@ -2,13 +2,14 @@
 
 use axum::response::Response;
 use casque_proto::{RegistryUrl, ServiceTicket, TicketMode};
+use data_encoding::HEXLOWER;
 use http::{HeaderName, HeaderValue, StatusCode, header::CONTENT_SECURITY_POLICY};
 
 use crate::{
     http::{Parameters, content, redirect, text},
     pages::{Continue, Field, Page, Pages},
     registry::{ResponseType, Service},
-    secret::{hex, random_bytes},
+    secret::random_bytes,
     state::State,
 };
 
@@ -47,7 +48,7 @@ fn by_post(
     service: &Service,
     ticket: &ServiceTicket,
 ) -> Response {
-    let nonce = hex(&random_bytes::<16>());
+    let nonce = HEXLOWER.encode(&random_bytes::<16>());
     let shown = Page::PostTicket {
         service: super::label_of(service, url),
         form: Continue {

@@ -97,7 +97,7 @@ impl Entry<'_> {
                     return Ok(None);
                 };
                 if !self.fresh {
-                    tracing::info!(%user, %service, "single sign-on");
+                    tracing::debug!(%user, %service, "single sign-on");
                 }
                 deliver(
                     self.state,

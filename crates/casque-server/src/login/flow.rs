@@ -6,17 +6,15 @@
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use casque_store::{Key, StoreError};
+use data_encoding::HEXLOWER;
 
-use crate::{
-    secret::{hex, random_bytes},
-    state::State,
-};
+use crate::{secret::random_bytes, state::State};
 
 const PURPOSE: &str = "login-ticket";
 
 /// The value of a new `casque-flow` cookie.
 pub(crate) fn new_flow() -> String {
-    hex(&random_bytes::<32>())
+    HEXLOWER.encode(&random_bytes::<32>())
 }
 
 /// Whether a cookie value has the shape of [`new_flow`]; anything else is replaced.
@@ -43,7 +41,7 @@ pub(crate) fn issue(state: &State, flow: &str) -> String {
 
 /// Makes the one-time field of a form.
 pub(crate) fn issue_bound(state: &State, bound: Bound<'_>, lifetime: Duration) -> String {
-    let id = hex(&random_bytes::<16>());
+    let id = HEXLOWER.encode(&random_bytes::<16>());
     let until = state.clock.now() + lifetime;
     let until = until
         .duration_since(UNIX_EPOCH)
@@ -51,7 +49,7 @@ pub(crate) fn issue_bound(state: &State, bound: Bound<'_>, lifetime: Duration) -
         .as_secs();
     let until = format!("{until:x}");
     let mac = state.secret.mac(bound.purpose, &bound.with(&id, &until));
-    format!("LT-{until}-{id}-{}", hex(&mac))
+    format!("LT-{until}-{id}-{}", HEXLOWER.encode(&mac))
 }
 
 /// Spends a login ticket. True exactly once for a ticket that was issued to this browser.

@@ -304,9 +304,6 @@ pub(crate) async fn issue(
     client: Option<IpAddr>,
 ) -> Result<Option<ServiceTicket>, StoreError> {
     let now = state.clock.now();
-    if !state.sessions.used(session, now).await? {
-        return Ok(None);
-    }
     let grant = Grant {
         login: session.login(),
         url: url.as_str().to_owned(),
@@ -314,7 +311,15 @@ pub(crate) async fn issue(
         fresh,
         proxies: Vec::new(),
     };
-    let ticket = state.tickets.issue(&grant, now).await?;
+    // At once, so that a store far away is waited for once. A ticket that comes too late is told nobody, and would not be
+    // accepted.
+    let (is_live, ticket) = tokio::try_join!(
+        state.sessions.used(session, now),
+        state.tickets.issue(&grant, now)
+    )?;
+    if !is_live {
+        return Ok(None);
+    }
     state.journal.tell(&Event::TicketGranted {
         kind: Granted::Service,
         ticket: ticket.secret(),

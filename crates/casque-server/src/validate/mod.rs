@@ -300,7 +300,7 @@ fn tell(question: &Question, accepted: &Accepted<'_>) -> Answer {
         ..
     } = accepted;
     let endpoint = question.endpoint;
-    tracing::info!(user = %person.id, service = %service.id, endpoint_name = endpoint.path(), "ticket accepted");
+    tracing::debug!(user = %person.id, service = %service.id, endpoint_name = endpoint.path(), "ticket accepted");
     if endpoint == Endpoint::Validate {
         return Answer::cas1(&Cas1Response::Success {
             user: user.to_string(),
