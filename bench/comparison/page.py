@@ -66,9 +66,9 @@ def peers(found):
         row += [shown(figures.get(name)) for name in ("validate", "sso", "login")]
         row += [shown(figures.get(name)) for name in ("idle_mib", "loaded_mib", "store_mib", "first_200_ms")]
         rows.append(row)
-        version = f" {of['version']}" if of["version"] else ""
+        words = "; ".join(filter(None, [of["version"], of["settings"]]))
         gaps = "".join(f" Once not measured, {kind}: {reason}." for kind, reason in of.get("not_measured", {}).items())
-        notes.append(f"- {title}:{version}; {of['settings']}.{gaps}")
+        notes.append(f"- {title}: {words}.{gaps}")
     table = "\n".join("| " + " | ".join(row) + " |" for row in rows)
     return "\n".join([table, "", *notes, *left_out])
 
