@@ -224,10 +224,10 @@ mod tests {
 
     fn grant(place: Option<Place>, proxies: &[&str]) -> Grant {
         let mut login = FieldWriter::new();
-        login.text("an id");
+        login.bytes(b"an id");
         login.text("zoë");
         login.number(1_790_000_000);
-        login.text("a hash");
+        login.bytes(&[7; 16]);
         login.flag(true);
         Grant {
             login: Login::read(&mut FieldReader::new(&login.finish())).expect("a login"),
