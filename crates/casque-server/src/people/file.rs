@@ -2,7 +2,6 @@
 
 use std::collections::HashMap;
 use std::path::{Path, PathBuf};
-use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, PoisonError, RwLock};
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
@@ -20,8 +19,8 @@ const LOOK_GOOD_FOR: Duration = Duration::from_millis(1);
 
 /// People from a file (`people.toml`).
 ///
-/// Changes are taken up at the next [`find`](People::find), or a millisecond later. If the file has become wrong, the last good state stays
-/// in force and the log says what is wrong with it.
+/// Changes are taken up at the next [`find`](People::find), or a millisecond later. If the file has become wrong, the
+/// last good state stays in force and the log says what is wrong with it.
 ///
 /// ```
 /// use casque_server::{HashParams, Password, People, PeopleFile, hash_password};
@@ -40,13 +39,13 @@ const LOOK_GOOD_FOR: Duration = Duration::from_millis(1);
 pub struct PeopleFile {
     path: PathBuf,
     clock: Arc<dyn Clock>,
-    /// When it was looked at last, in microseconds since 1970.
-    looked: AtomicU64,
     state: RwLock<State>,
 }
 
 #[derive(Debug)]
 struct State {
+    /// When it was looked at last, since it was opened.
+    looked: SystemTime,
     seen: Seen,
     /// How often it has been read since.
     readings: u64,
@@ -71,8 +70,8 @@ impl PeopleFile {
         Ok(Self {
             path,
             clock,
-            looked: AtomicU64::new(0),
             state: RwLock::new(State {
+                looked: UNIX_EPOCH,
                 seen,
                 readings: 0,
                 fault: None,
@@ -117,36 +116,26 @@ impl PeopleFile {
     }
 
     fn current(&self) -> Arc<HashMap<String, Arc<Person>>> {
-        if !self.looked_just_now() {
-            self.look();
+        let now = self.clock.now();
+        {
+            let state = self.state.read().unwrap_or_else(PoisonError::into_inner);
+            let age = now.duration_since(state.looked);
+            if age.is_ok_and(|age| age < LOOK_GOOD_FOR) {
+                return state.people.clone();
+            }
         }
-        let state = self.state.read().unwrap_or_else(PoisonError::into_inner);
-        state.people.clone()
-    }
-
-    /// Whether somebody has looked at the file; if not, the caller is to.
-    fn looked_just_now(&self) -> bool {
-        let now = micros(self.clock.now());
-        let looked = self.looked.load(Ordering::Relaxed);
-        let good_for = micros(UNIX_EPOCH + LOOK_GOOD_FOR);
-        if (looked..looked.saturating_add(good_for)).contains(&now) {
-            return true;
-        }
-        self.looked.store(now, Ordering::Relaxed);
-        false
+        self.look(now)
     }
 
     /// Takes up a change.
-    fn look(&self) {
+    fn look(&self, now: SystemTime) -> Arc<HashMap<String, Arc<Person>>> {
         let seen = Seen::of(&self.path);
-        let is_known = |state: &State| state.seen == seen;
-        if is_known(&self.state.read().unwrap_or_else(PoisonError::into_inner)) {
-            return;
-        }
         let mut state = self.state.write().unwrap_or_else(PoisonError::into_inner);
-        if !is_known(&state) {
+        if state.seen != seen {
             state.read(&self.path, seen);
         }
+        state.looked = now;
+        state.people.clone()
     }
 
     /// Takes up a change, or reads the file in any case. Gives how often it has been read and what is wrong with it.
@@ -155,7 +144,7 @@ impl PeopleFile {
             let mut state = self.state.write().unwrap_or_else(PoisonError::into_inner);
             state.read(&self.path, Seen::of(&self.path));
         } else {
-            self.look();
+            self.look(self.clock.now());
         }
         let state = self.state.read().unwrap_or_else(PoisonError::into_inner);
         (state.readings, state.fault.clone())
@@ -181,11 +170,6 @@ impl State {
             }
         }
     }
-}
-
-fn micros(time: SystemTime) -> u64 {
-    let since = time.duration_since(UNIX_EPOCH).unwrap_or_default();
-    u64::try_from(since.as_micros()).unwrap_or(u64::MAX)
 }
 
 impl People for PeopleFile {
