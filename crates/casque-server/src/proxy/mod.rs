@@ -120,10 +120,6 @@ async fn grant(
         Err(refusal) => return Ok(Err(refusal)),
     };
     let now = state.clock.now();
-    // A proxy ticket counts as use.
-    if !state.sessions.used(&session, now).await? {
-        return Ok(Err(SESSION_ENDED));
-    }
     let granted = Grant {
         login: proxying.login,
         url: target.url,
@@ -131,10 +127,14 @@ async fn grant(
         fresh: false,
         proxies: proxying.proxies,
     };
-    let ticket = state
-        .tickets
-        .issue_proxy(&granted, now, session.ends)
-        .await?;
+    // A proxy ticket counts as use. At once, as for a service ticket.
+    let (is_live, ticket) = tokio::try_join!(
+        state.sessions.used(&session, now),
+        state.tickets.issue_proxy(&granted, now, session.ends)
+    )?;
+    if !is_live {
+        return Ok(Err(SESSION_ENDED));
+    }
     state.journal.tell(&Event::TicketGranted {
         kind: Granted::Proxy,
         ticket: ticket.secret(),
