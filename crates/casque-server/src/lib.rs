@@ -19,6 +19,7 @@ mod proxy;
 mod registry;
 mod reload;
 mod rest;
+mod routes;
 mod saml;
 mod secret;
 mod seen;

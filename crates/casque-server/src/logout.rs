@@ -1,11 +1,6 @@
 //! `/logout`: ends the single sign-on session (protocol section 6).
 
-use std::sync::Arc;
-
-use axum::{
-    extract::{self, Request},
-    response::Response,
-};
+use axum::{extract::Request, response::Response};
 use casque_proto::RegistryUrl;
 use http::{
     HeaderMap, HeaderValue, Method, StatusCode,
@@ -24,10 +19,7 @@ use crate::{
 };
 
 /// GET, HEAD and POST `/logout`.
-pub(crate) async fn logout(
-    extract::State(state): extract::State<Arc<State>>,
-    request: Request,
-) -> Response {
+pub(crate) async fn logout(state: &State, request: Request) -> Response {
     let method = request.method().clone();
     if ![Method::GET, Method::HEAD, Method::POST].contains(&method) {
         return method_not_allowed("GET, HEAD, POST");
@@ -42,16 +34,16 @@ pub(crate) async fn logout(
         };
         let body = body.as_ref().map(|body| body.as_slice());
         let parameters = Parameters::read(parts.uri.query(), body)?;
-        if is_meant(&state, &method, &parts.headers) {
-            end(&state, &parts, &parameters).await
+        if is_meant(state, &method, &parts.headers) {
+            end(state, &parts, &parameters).await
         } else {
             let is_form = method == Method::POST;
-            ask(&state, &parts.headers, &parameters, is_form).await
+            ask(state, &parts.headers, &parameters, is_form).await
         }
     };
     answer
         .await
-        .unwrap_or_else(|failure| failure.respond(&state))
+        .unwrap_or_else(|failure| failure.respond(state))
 }
 
 /// Whether a person wants to log out, as opposed to an image or a script on some page (S-051).

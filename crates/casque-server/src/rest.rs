@@ -4,7 +4,7 @@ use std::{net::IpAddr, sync::Arc, time::Duration};
 
 use axum::{
     body::{Body, Bytes},
-    extract::{self, Path, Request},
+    extract::Request,
     response::Response,
 };
 use casque_proto::{
@@ -35,44 +35,42 @@ use crate::{
     throttle::Who,
 };
 
-type Shared = extract::State<Arc<State>>;
-
 /// `/v1/tickets`: POST opens a session.
-pub(crate) async fn tickets(state: Shared, request: Request) -> Response {
-    if !may_ask(&state, &request) {
+pub(crate) async fn tickets(state: &State, request: Request) -> Response {
+    if !may_ask(state, &request) {
         return forbidden();
     }
     if request.method() != Method::POST {
         return not_allowed("POST");
     }
-    respond(&state, create_tgt(&state, request).await)
+    respond(state, create_tgt(state, request).await)
 }
 
 /// `/v1/tickets/{tgt}`: POST gives a service ticket, GET says whether the session lives, DELETE ends it.
-pub(crate) async fn ticket(state: Shared, Path(tgt): Path<String>, request: Request) -> Response {
-    if !may_ask(&state, &request) {
+pub(crate) async fn ticket(state: &State, tgt: &str, request: Request) -> Response {
+    if !may_ask(state, &request) {
         return forbidden();
     }
     match *request.method() {
-        Method::POST => respond(&state, create_st(&state, &tgt, request).await),
-        Method::GET | Method::HEAD => respond(&state, find_tgt(&state, &tgt).await),
+        Method::POST => respond(state, create_st(state, tgt, request).await),
+        Method::GET | Method::HEAD => respond(state, find_tgt(state, tgt).await),
         Method::DELETE => {
             let (parts, _) = request.into_parts();
-            respond(&state, delete_tgt(&state, &tgt, &parts).await)
+            respond(state, delete_tgt(state, tgt, &parts).await)
         }
         _ => not_allowed("GET, HEAD, POST, DELETE"),
     }
 }
 
 /// `/v1/users`: POST checks credentials, and opens nothing.
-pub(crate) async fn users(state: Shared, request: Request) -> Response {
-    if !may_ask(&state, &request) {
+pub(crate) async fn users(state: &State, request: Request) -> Response {
+    if !may_ask(state, &request) {
         return forbidden();
     }
     if request.method() != Method::POST {
         return not_allowed("POST");
     }
-    respond(&state, authenticate(&state, request).await)
+    respond(state, authenticate(state, request).await)
 }
 
 /// Whether a request comes from where it may.

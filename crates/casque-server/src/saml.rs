@@ -1,11 +1,8 @@
 //! POST `/samlValidate`: SAML 1.1 (protocol section 15).
 
-use std::{net::IpAddr, sync::Arc};
+use std::net::IpAddr;
 
-use axum::{
-    extract::{self, Request},
-    response::Response,
-};
+use axum::{extract::Request, response::Response};
 use casque_proto::{
     Endpoint, ErrorClass, ReadOptions, RegistryUrl, ServiceTicket,
     saml::{SamlAssertion, SamlReply, SamlRequest, SamlResponse, SamlStamp},
@@ -20,10 +17,7 @@ use crate::{
 };
 
 /// POST `/samlValidate`.
-pub(crate) async fn saml_validate(
-    extract::State(state): extract::State<Arc<State>>,
-    request: Request,
-) -> Response {
+pub(crate) async fn saml_validate(state: &State, request: Request) -> Response {
     if request.method() != Method::POST {
         return method_not_allowed("POST");
     }
@@ -39,12 +33,12 @@ pub(crate) async fn saml_validate(
     let mut asked = Asked::default();
     let client = state.client(&parts.headers, &parts.extensions);
     let outcome = match body {
-        Ok(body) => answer(&state, parts.uri.query(), &body, &mut asked, client).await,
+        Ok(body) => answer(state, parts.uri.query(), &body, &mut asked, client).await,
         Err(refusal) => Err(refusal),
     };
     let response = outcome.unwrap_or_else(|refusal| {
         let ticket = asked.ticket.as_ref().map(ServiceTicket::secret);
-        tell_refusal(&state, Endpoint::SamlValidate, refusal, ticket, client);
+        tell_refusal(state, Endpoint::SamlValidate, refusal, ticket, client);
         tracing::info!(code = ?refusal.code, reason = refusal.words, endpoint_name = "samlValidate", "ticket refused");
         // The one status of R-247; the words say which.
         SamlResponse::request_denied(refusal.words)

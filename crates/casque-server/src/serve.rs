@@ -180,7 +180,7 @@ enum Routes {
 impl Routes {
     async fn answer(&self, request: Request<Body>) -> Result<Response<Body>, Infallible> {
         match self {
-            Self::Guarded(server) => server.guarded().answer(request).await,
+            Self::Guarded(server) => Ok(server.guarded().answer(request).await),
             Self::Plain(router) => router.clone().call(request).await,
         }
     }

@@ -2,43 +2,30 @@
 
 use std::{fmt, sync::Arc, time::Duration};
 
-use axum::{
-    Router,
-    extract::{self, Path, Request},
-    response::Response,
-    routing::any,
-};
+use axum::Router;
 use casque_proto::CasBase;
 use casque_store::{Clock, KeyHasher, RotatingStore, SharedStore};
-use http::{HeaderValue, Method, StatusCode, header::CACHE_CONTROL};
 use tokio::sync::watch;
 use url::Url;
 
 use crate::{
     config::{Config, LimitsConfig},
-    consent::{Consents, consents},
+    consent::Consents,
     deployment,
-    http::{
-        Authority, Cookies, DefaultHeaders, FormLimits, Guard, content, method_not_allowed, page,
-        redirect,
-    },
+    http::{Authority, Cookies, DefaultHeaders, FormLimits, Guard},
     journal::{Audit, Journal},
-    login::{login, proceed},
-    logout::logout,
     outbound::{self, Network, OutboundError, SystemNetwork},
-    pages::{Page, Pages},
+    pages::Pages,
     password::PasswordChecker,
     people::People,
-    proxy::{self, Callbacks},
+    proxy::Callbacks,
     registry::Services,
-    rest, saml,
     secret::Secret,
     slo::Messenger,
     sso::{Lifetimes, Sessions},
     state::State,
     throttle::{Limits, Throttle},
     tickets::Tickets,
-    validate,
 };
 
 /// What a [`Server`] is made of, beside its settings, store and clock.
@@ -60,19 +47,13 @@ pub struct Parts {
 /// request is in the store.
 #[derive(Clone)]
 pub struct Server {
-    current: Arc<watch::Sender<Current>>,
+    /// What requests are answered with; another one once the registry has been replaced.
+    current: Arc<watch::Sender<Arc<State>>>,
     pub(crate) limits: LimitsConfig,
     /// How long others may take to notice that it ends.
     pub(crate) drain: Duration,
     /// How long something lives at most that is named by the secret.
     pub(crate) longest: Duration,
-}
-
-/// What requests are answered with; another one once the registry has been replaced.
-#[derive(Clone)]
-struct Current {
-    state: Arc<State>,
-    guarded: Guard,
 }
 
 impl Server {
@@ -180,7 +161,7 @@ impl Server {
             clock,
         };
         Ok(Self {
-            current: Arc::new(watch::Sender::new(Current::of(Arc::new(state)))),
+            current: Arc::new(watch::Sender::new(Arc::new(state))),
             limits: config.limits.clone(),
             drain: config.operation.drain,
             longest: deployment::longest(config),
@@ -189,7 +170,7 @@ impl Server {
 
     /// What requests are answered with just now.
     pub(crate) fn state(&self) -> Arc<State> {
-        self.current.borrow().state.clone()
+        self.current.borrow().clone()
     }
 
     /// Writes an audit log from now on. A second one is ignored.
@@ -200,9 +181,9 @@ impl Server {
     /// Answers with these services from the next request on; those under way end with the ones they began with.
     pub fn replace_services(&self, services: Arc<Services>) {
         self.current.send_modify(|current| {
-            let clock = current.state.clock.clone();
+            let clock = current.clock.clone();
             let services = Arc::new(Arc::unwrap_or_clone(services).with_clock(clock));
-            *current = Current::of(Arc::new(current.state.with_services(services)));
+            *current = Arc::new(current.with_services(services));
         });
     }
 
@@ -216,53 +197,12 @@ impl Server {
 
     /// The same as it is served: a router around it would only cost.
     pub(crate) fn guarded(&self) -> Guard {
-        self.current.borrow().guarded.clone()
+        Guard::new(self.state())
     }
 
     /// Waits until every logout message that was begun has been delivered or given up.
     pub async fn finish_logout_messages(&self) {
         self.state().messenger.drained().await;
-    }
-}
-
-impl Current {
-    fn of(state: Arc<State>) -> Self {
-        Self {
-            guarded: Guard::new(state.clone(), Self::router(&state)),
-            state,
-        }
-    }
-
-    fn router(state: &Arc<State>) -> Router {
-        let prefix = &state.prefix;
-        let at = |path: &str| format!("{prefix}/{path}");
-        let mut router = Router::new()
-            .route(&at("login"), any(login))
-            .route(&at("login/continue"), any(proceed))
-            .route(&at("consents"), any(consents))
-            .route(&at("logout"), any(logout))
-            .route(&at("validate"), any(validate::validate))
-            .route(&at("serviceValidate"), any(validate::service_validate))
-            .route(&at("proxyValidate"), any(validate::proxy_validate))
-            .route(
-                &at("p3/serviceValidate"),
-                any(validate::p3_service_validate),
-            )
-            .route(&at("p3/proxyValidate"), any(validate::p3_proxy_validate))
-            .route(&at("proxy"), any(proxy::proxy))
-            .route(&at("samlValidate"), any(saml::saml_validate))
-            .route(&at("assets/{file}"), any(asset))
-            .route(&at(""), any(home));
-        if state.rest.enabled {
-            router = router
-                .route(&at("v1/tickets"), any(rest::tickets))
-                .route(&at("v1/tickets/{tgt}"), any(rest::ticket))
-                .route(&at("v1/users"), any(rest::users));
-        }
-        if !prefix.is_empty() {
-            router = router.route(prefix, any(home));
-        }
-        router.fallback(not_found).with_state(state.clone())
     }
 }
 
@@ -278,40 +218,4 @@ impl fmt::Debug for Server {
 
 fn parsed(base: &CasBase) -> Url {
     Url::parse(base.as_str()).expect("a CAS base URL is a URL")
-}
-
-async fn home(extract::State(state): extract::State<Arc<State>>) -> Response {
-    redirect(&state, &format!("{}{}/login", state.origin, state.prefix))
-}
-
-async fn asset(
-    extract::State(state): extract::State<Arc<State>>,
-    Path(file): Path<String>,
-    request: Request,
-) -> Response {
-    if ![Method::GET, Method::HEAD].contains(request.method()) {
-        return method_not_allowed("GET, HEAD");
-    }
-    let Some(asset) = state.pages.asset(&file) else {
-        return missing(&state);
-    };
-    let mut response = content(StatusCode::OK, asset.content_type(), asset.bytes());
-    // Its name changes with its content.
-    let forever = HeaderValue::from_static("public, max-age=31536000, immutable");
-    response.headers_mut().insert(CACHE_CONTROL, forever);
-    response
-}
-
-async fn not_found(extract::State(state): extract::State<Arc<State>>) -> Response {
-    missing(&state)
-}
-
-fn missing(state: &State) -> Response {
-    let shown = Page::Error {
-        status: 404,
-        title: "There is no such page",
-        words: "Check the address, or go to the service you want to use.",
-        reference: None,
-    };
-    page(state, StatusCode::NOT_FOUND, &shown)
 }

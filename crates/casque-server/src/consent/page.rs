@@ -1,11 +1,8 @@
 //! `/consents`: what one agreed to oneself, and the way to take it back.
 
-use std::{sync::Arc, time::SystemTime};
+use std::time::SystemTime;
 
-use axum::{
-    extract::{self, Request},
-    response::Response,
-};
+use axum::{extract::Request, response::Response};
 use http::{HeaderMap, Method, StatusCode};
 
 use super::Given;
@@ -21,16 +18,13 @@ use crate::{
 const PURPOSE: &str = "revoke-consent";
 
 /// GET, HEAD and POST `/consents`.
-pub(crate) async fn consents(
-    extract::State(state): extract::State<Arc<State>>,
-    request: Request,
-) -> Response {
+pub(crate) async fn consents(state: &State, request: Request) -> Response {
     let answer = match *request.method() {
-        Method::GET | Method::HEAD => show(&state, request.headers()).await,
-        Method::POST => revoke(&state, request).await,
+        Method::GET | Method::HEAD => show(state, request.headers()).await,
+        Method::POST => revoke(state, request).await,
         _ => return method_not_allowed("GET, HEAD, POST"),
     };
-    answer.unwrap_or_else(|failure| failure.respond(&state))
+    answer.unwrap_or_else(|failure| failure.respond(state))
 }
 
 async fn show(state: &State, headers: &HeaderMap) -> Result<Response, Failure> {

@@ -8,7 +8,7 @@ use std::{
     task::{Context, Poll},
 };
 
-use axum::{Router, body::Body, response::Response};
+use axum::{body::Body, response::Response};
 use http::{
     HeaderMap, HeaderName, HeaderValue, Request, StatusCode, Version,
     header::{
@@ -21,7 +21,7 @@ use http::{
 use tower::Service;
 
 use super::respond;
-use crate::{journal::Endpoint, state::State};
+use crate::{routes, state::State};
 
 /// R-013, S-043, S-058: on every answer, whatever it is.
 const ALWAYS: [(HeaderName, HeaderValue); 5] = [
@@ -55,34 +55,29 @@ const NOTHING_ALLOWED: HeaderValue =
 /// A year; the operator's other host names are not spoken for.
 const ONLY_HTTPS: HeaderValue = HeaderValue::from_static("max-age=31536000");
 
-/// Refuses requests for other hosts, and completes the headers of every answer.
+/// Refuses requests for other hosts, has the others answered, and completes the headers of every answer.
 #[derive(Debug, Clone)]
-pub(crate) struct Guard {
-    state: Arc<State>,
-    router: Router,
-}
+pub(crate) struct Guard(Arc<State>);
 
 impl Guard {
-    pub(crate) fn new(state: Arc<State>, router: Router) -> Self {
-        Self { state, router }
+    pub(crate) fn new(state: Arc<State>) -> Self {
+        Self(state)
     }
 
     /// Answers a request.
-    pub(crate) async fn answer(mut self, request: Request<Body>) -> Result<Response, Infallible> {
-        let state = self.state;
+    pub(crate) async fn answer(self, request: Request<Body>) -> Response {
+        let Self(state) = self;
         let began = state.clock.now();
-        let path = request.uri().path();
-        let endpoint = Endpoint::of(path.strip_prefix(&*state.prefix).unwrap_or("/"));
+        let endpoint = routes::endpoint(&state, &request);
         let mut response = match refusal(&state, &request) {
             Some(refusal) => refusal,
-            // A router is always ready.
-            None => self.router.call(request).await?,
+            None => routes::answer(&state, endpoint, request).await,
         };
         complete(&state, response.headers_mut());
         let taken = state.clock.now().duration_since(began).unwrap_or_default();
         let metrics = &state.journal.metrics;
         metrics.request(endpoint, response.status(), taken);
-        Ok(response)
+        response
     }
 }
 
@@ -96,7 +91,8 @@ impl Service<Request<Body>> for Guard {
     }
 
     fn call(&mut self, request: Request<Body>) -> Self::Future {
-        Box::pin(self.clone().answer(request))
+        let answer = self.clone().answer(request);
+        Box::pin(async { Ok(answer.await) })
     }
 }
 

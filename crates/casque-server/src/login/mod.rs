@@ -10,10 +10,7 @@ mod submit;
 
 use std::{net::IpAddr, sync::Arc};
 
-use axum::{
-    extract::{self, Request},
-    response::Response,
-};
+use axum::{extract::Request, response::Response};
 use casque_proto::{RegistryUrl, ServiceTicket, TicketMode, redact::redact};
 use casque_store::StoreError;
 use http::{HeaderMap, HeaderValue, Method, StatusCode, header::SET_COOKIE};
@@ -39,10 +36,7 @@ use crate::{
 pub(crate) const LONGEST_SERVICE: usize = 8192;
 
 /// GET, HEAD and POST `/login`.
-pub(crate) async fn login(
-    extract::State(state): extract::State<Arc<State>>,
-    request: Request,
-) -> Response {
+pub(crate) async fn login(state: &State, request: Request) -> Response {
     let answer = match *request.method() {
         // A ticket would be spent on a page that nobody may ever see; browsers then ask again.
         Method::GET if is_prefetch(request.headers()) => {
@@ -53,14 +47,14 @@ pub(crate) async fn login(
         }
         Method::GET => {
             let client = state.client(request.headers(), request.extensions());
-            show::show(&state, request.uri().query(), request.headers(), client).await
+            show::show(state, request.uri().query(), request.headers(), client).await
         }
         // A link checker must not spend or make anything: it sees what a stranger sees.
-        Method::HEAD => show::show(&state, request.uri().query(), &HeaderMap::new(), None).await,
-        Method::POST => submit::submit(&state, request).await,
+        Method::HEAD => show::show(state, request.uri().query(), &HeaderMap::new(), None).await,
+        Method::POST => submit::submit(state, request).await,
         _ => return method_not_allowed("GET, HEAD, POST"),
     };
-    answer.unwrap_or_else(|failure| failure.respond(&state))
+    answer.unwrap_or_else(|failure| failure.respond(state))
 }
 
 /// The service that a request is about.

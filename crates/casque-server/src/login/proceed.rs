@@ -1,11 +1,6 @@
 //! POST `/login/continue`: the answer to a question that was asked before a ticket is issued.
 
-use std::sync::Arc;
-
-use axum::{
-    extract::{self, Request},
-    response::Response,
-};
+use axum::{extract::Request, response::Response};
 use http::{Method, StatusCode};
 
 use super::{
@@ -23,16 +18,13 @@ use crate::{
 };
 
 /// `/login/continue`.
-pub(crate) async fn proceed(
-    extract::State(state): extract::State<Arc<State>>,
-    request: Request,
-) -> Response {
+pub(crate) async fn proceed(state: &State, request: Request) -> Response {
     match *request.method() {
-        Method::POST => answer(&state, request)
+        Method::POST => answer(state, request)
             .await
-            .unwrap_or_else(|failure| failure.respond(&state)),
+            .unwrap_or_else(|failure| failure.respond(state)),
         // Somebody loads the address of an answer again.
-        Method::GET | Method::HEAD => home(&state),
+        Method::GET | Method::HEAD => home(state),
         _ => method_not_allowed("GET, HEAD, POST"),
     }
 }

@@ -2,12 +2,9 @@
 
 mod callbacks;
 
-use std::{net::IpAddr, sync::Arc};
+use std::net::IpAddr;
 
-use axum::{
-    extract::{self, Request},
-    response::Response,
-};
+use axum::{extract::Request, response::Response};
 use casque_proto::{
     Failure, ProxyGrantingTicket, ProxyResponse, ProxyTicket, RegistryUrl, TicketKind,
 };
@@ -32,17 +29,14 @@ use crate::{
 const LONGEST_CHAIN: usize = 10;
 
 /// GET `/proxy`.
-pub(crate) async fn proxy(
-    extract::State(state): extract::State<Arc<State>>,
-    request: Request,
-) -> Response {
+pub(crate) async fn proxy(state: &State, request: Request) -> Response {
     if request.method() != Method::GET {
         return method_not_allowed("GET");
     }
     let (format, parameters) = read_query(request.uri().query(), true);
     let client = state.client(request.headers(), request.extensions());
     let outcome = match parameters {
-        Ok(parameters) => ask(&state, &parameters, client).await,
+        Ok(parameters) => ask(state, &parameters, client).await,
         Err(refusal) => Err(refusal),
     };
     let response = match outcome {

@@ -4,10 +4,7 @@ mod decide;
 
 use std::{net::IpAddr, sync::Arc};
 
-use axum::{
-    extract::{self, Request},
-    response::Response,
-};
+use axum::{extract::Request, response::Response};
 use casque_proto::{
     Cas1Response, Endpoint, Failure, Format, ProxyGrantingTicket, ProxyGrantingTicketIou,
     ServiceResponse, SuccessAnswer,
@@ -30,31 +27,29 @@ use crate::{
     tickets::{Grant, Proxying},
 };
 
-type Shared = extract::State<Arc<State>>;
-
 /// GET `/validate` (CAS 1).
-pub(crate) async fn validate(state: Shared, request: Request) -> Response {
-    answer(&state, Endpoint::Validate, &request.into_parts().0).await
+pub(crate) async fn validate(state: &State, request: Request) -> Response {
+    answer(state, Endpoint::Validate, &request.into_parts().0).await
 }
 
 /// GET `/serviceValidate` (CAS 2).
-pub(crate) async fn service_validate(state: Shared, request: Request) -> Response {
-    answer(&state, Endpoint::ServiceValidate, &request.into_parts().0).await
+pub(crate) async fn service_validate(state: &State, request: Request) -> Response {
+    answer(state, Endpoint::ServiceValidate, &request.into_parts().0).await
 }
 
 /// GET `/proxyValidate` (CAS 2, also with proxy tickets).
-pub(crate) async fn proxy_validate(state: Shared, request: Request) -> Response {
-    answer(&state, Endpoint::ProxyValidate, &request.into_parts().0).await
+pub(crate) async fn proxy_validate(state: &State, request: Request) -> Response {
+    answer(state, Endpoint::ProxyValidate, &request.into_parts().0).await
 }
 
 /// GET `/p3/proxyValidate` (CAS 3, also with proxy tickets).
-pub(crate) async fn p3_proxy_validate(state: Shared, request: Request) -> Response {
-    answer(&state, Endpoint::P3ProxyValidate, &request.into_parts().0).await
+pub(crate) async fn p3_proxy_validate(state: &State, request: Request) -> Response {
+    answer(state, Endpoint::P3ProxyValidate, &request.into_parts().0).await
 }
 
 /// GET `/p3/serviceValidate` (CAS 3).
-pub(crate) async fn p3_service_validate(state: Shared, request: Request) -> Response {
-    answer(&state, Endpoint::P3ServiceValidate, &request.into_parts().0).await
+pub(crate) async fn p3_service_validate(state: &State, request: Request) -> Response {
+    answer(state, Endpoint::P3ServiceValidate, &request.into_parts().0).await
 }
 
 /// An answer, ready to be sent.
