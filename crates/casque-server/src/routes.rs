@@ -6,6 +6,7 @@
 use std::borrow::Cow;
 
 use axum::{extract::Request, response::Response};
+use casque_proto::Endpoint as Cas;
 use http::{HeaderValue, Method, StatusCode, header::CACHE_CONTROL};
 use percent_encoding::percent_decode_str;
 
@@ -20,7 +21,7 @@ use crate::{
     rest,
     saml::saml_validate,
     state::State,
-    validate,
+    validate::validate,
 };
 
 /// What a request is for.
@@ -37,13 +38,11 @@ pub(crate) async fn answer(state: &State, endpoint: Endpoint, request: Request) 
         Endpoint::Continue => Box::pin(proceed(state, request)).await,
         Endpoint::Consents => Box::pin(consents(state, request)).await,
         Endpoint::Logout => Box::pin(logout(state, request)).await,
-        Endpoint::Validate => Box::pin(validate::validate(state, request)).await,
-        Endpoint::ServiceValidate => Box::pin(validate::service_validate(state, request)).await,
-        Endpoint::ProxyValidate => Box::pin(validate::proxy_validate(state, request)).await,
-        Endpoint::P3ServiceValidate => {
-            Box::pin(validate::p3_service_validate(state, request)).await
-        }
-        Endpoint::P3ProxyValidate => Box::pin(validate::p3_proxy_validate(state, request)).await,
+        Endpoint::Validate => validated(state, Cas::Validate, request).await,
+        Endpoint::ServiceValidate => validated(state, Cas::ServiceValidate, request).await,
+        Endpoint::ProxyValidate => validated(state, Cas::ProxyValidate, request).await,
+        Endpoint::P3ServiceValidate => validated(state, Cas::P3ServiceValidate, request).await,
+        Endpoint::P3ProxyValidate => validated(state, Cas::P3ProxyValidate, request).await,
         Endpoint::SamlValidate => Box::pin(saml_validate(state, request)).await,
         Endpoint::Proxy => Box::pin(proxy(state, request)).await,
         Endpoint::Rest if state.rest.enabled => Box::pin(rest_protocol(state, request)).await,
@@ -58,6 +57,11 @@ pub(crate) async fn answer(state: &State, endpoint: Endpoint, request: Request) 
 /// The path below that of the base URL.
 fn below<'r>(state: &State, request: &'r Request) -> Option<&'r str> {
     request.uri().path().strip_prefix(&*state.prefix)
+}
+
+async fn validated(state: &State, endpoint: Cas, request: Request) -> Response {
+    let (parts, _) = request.into_parts();
+    Box::pin(validate(state, endpoint, &parts)).await
 }
 
 async fn rest_protocol(state: &State, request: Request) -> Response {

@@ -358,7 +358,8 @@ impl Sessions {
         let count = self.store.append(&visits, member.clone(), deadline).await?;
         match channel {
             Channel::Front if count >= 2 * ON_A_PAGE => {
-                self.leave_to_server(id, &member, deadline, now).await?;
+                // In a box, so that no other visit carries what this takes.
+                Box::pin(self.leave_to_server(id, &member, deadline, now)).await?;
             }
             Channel::Back => self.trim(id, count).await?,
             Channel::Front => {}
@@ -382,12 +383,13 @@ impl Sessions {
         let mut visits = self.store.members(&front).await?;
         visits.retain(|visit| visit != newest);
         visits.sort_unstable_by(|a, b| by_age(b).cmp(by_age(a)));
-        for old in visits.iter().skip(ON_A_PAGE - 1) {
-            // Noted there first: who is stopped in between has it told twice, and not never.
+        visits.drain(..visits.len().min(ON_A_PAGE - 1));
+        // Noted there first: who is stopped in between has them told twice, and not never.
+        for old in &visits {
             let count = self.store.append(&back, old.clone(), deadline).await?;
-            self.store.remove_member(&front, old).await?;
             self.trim(id, count).await?;
         }
+        self.store.remove_members(&front, &slices(&visits)).await?;
         // A session that ended meanwhile may have been told without them.
         if self.is_live(id).await? {
             Ok(())
@@ -401,8 +403,9 @@ impl Sessions {
         // Now and then is enough, and does not slow down a session with thousands of services.
         if count.is_multiple_of(PER_SERVICE) {
             let visits = self.visits(id, Channel::Back);
-            for old in too_many(self.store.members(&visits).await?) {
-                self.store.remove_member(&visits, &old).await?;
+            let old = too_many(self.store.members(&visits).await?);
+            if !old.is_empty() {
+                self.store.remove_members(&visits, &slices(&old)).await?;
             }
         }
         Ok(())
@@ -605,6 +608,10 @@ fn too_many(mut visits: Vec<Vec<u8>>) -> Vec<Vec<u8>> {
         .flat_map(|of_one| of_one.iter().skip(PER_SERVICE))
         .cloned()
         .collect()
+}
+
+fn slices(members: &[Vec<u8>]) -> Vec<&[u8]> {
+    members.iter().map(Vec::as_slice).collect()
 }
 
 fn by_age(visit: &[u8]) -> &[u8] {

@@ -211,11 +211,15 @@ impl Store for MemoryStore {
         })
     }
 
-    fn remove_member<'a>(&'a self, key: &'a Key, member: &'a [u8]) -> StoreFuture<'a, bool> {
+    fn remove_members<'a>(
+        &'a self,
+        key: &'a Key,
+        members: &'a [&'a [u8]],
+    ) -> StoreFuture<'a, usize> {
         Box::pin(async move {
             let mut shard = self.shard(key);
             let now = self.now();
-            Ok(shard.remove_member(key.digest(), member, now))
+            Ok(shard.remove_members(key.digest(), members, now))
         })
     }
 

@@ -227,18 +227,22 @@ impl Store for PostgresStore {
         })
     }
 
-    fn remove_member<'a>(&'a self, key: &'a Key, member: &'a [u8]) -> StoreFuture<'a, bool> {
+    fn remove_members<'a>(
+        &'a self,
+        key: &'a Key,
+        members: &'a [&'a [u8]],
+    ) -> StoreFuture<'a, usize> {
         Box::pin(async move {
+            let digests: Vec<_> = members.iter().map(|member| digest(member)).collect();
+            let digests: Vec<&[u8]> = digests.iter().map(<[u8; 32]>::as_slice).collect();
             let removed = self
-                .row(
-                    |all| &all.remove_member,
-                    &[&&key.digest()[..], &&digest(member)[..]],
-                )
+                .rows(|all| &all.remove_members, &[&&key.digest()[..], &digests])
                 .await?;
-            match removed {
-                Some(row) => self.is_live(&row),
-                None => Ok(false),
+            let mut live = 0;
+            for row in &removed {
+                live += usize::from(self.is_live(row)?);
             }
+            Ok(live)
         })
     }
 

@@ -236,10 +236,17 @@ impl Store for RedisStore {
         })
     }
 
-    fn remove_member<'a>(&'a self, key: &'a Key, member: &'a [u8]) -> StoreFuture<'a, bool> {
+    fn remove_members<'a>(
+        &'a self,
+        key: &'a Key,
+        members: &'a [&'a [u8]],
+    ) -> StoreFuture<'a, usize> {
         Box::pin(async move {
-            let mut remove = SCRIPTS.remove_member.key(self.set(key));
-            remove.arg(self.now().text()).arg(member);
+            let mut remove = SCRIPTS.remove_members.key(self.set(key));
+            remove.arg(self.now().text());
+            for member in members {
+                remove.arg(*member);
+            }
             self.run(remove).await
         })
     }

@@ -134,13 +134,23 @@ impl Store for RotatingStore {
         })
     }
 
-    fn remove_member<'a>(&'a self, key: &'a Key, member: &'a [u8]) -> StoreFuture<'a, bool> {
+    fn remove_members<'a>(
+        &'a self,
+        key: &'a Key,
+        members: &'a [&'a [u8]],
+    ) -> StoreFuture<'a, usize> {
         let Some(second) = key.second() else {
-            return self.0.remove_member(key, member);
+            return self.0.remove_members(key, members);
         };
         Box::pin(async move {
-            let removed = self.0.remove_member(key, member).await?;
-            Ok(removed | self.0.remove_member(&second, member).await?)
+            let mut removed = 0;
+            // One by one: a member may be under both keys, and counts once.
+            for member in members {
+                let by_first = self.0.remove_member(key, member).await?;
+                let by_second = self.0.remove_member(&second, member).await?;
+                removed += usize::from(by_first | by_second);
+            }
+            Ok(removed)
         })
     }
 

@@ -181,12 +181,16 @@ impl Store for SqliteStore {
         })
     }
 
-    fn remove_member<'a>(&'a self, key: &'a Key, member: &'a [u8]) -> StoreFuture<'a, bool> {
+    fn remove_members<'a>(
+        &'a self,
+        key: &'a Key,
+        members: &'a [&'a [u8]],
+    ) -> StoreFuture<'a, usize> {
         let key = *key;
         Box::pin(async move {
-            let member = member.to_vec();
+            let members: Vec<Vec<u8>> = members.iter().map(|member| member.to_vec()).collect();
             self.writer
-                .run(move |db, now| sql::remove_member(db, &key, &member, now))
+                .run(move |db, now| sql::remove_members(db, &key, &members, now))
                 .await
         })
     }

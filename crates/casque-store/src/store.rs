@@ -69,8 +69,17 @@ pub trait Store: Send + Sync + fmt::Debug + 'static {
     /// Reads the live members of a set, in no particular order.
     fn members<'a>(&'a self, key: &'a Key) -> StoreFuture<'a, Vec<Vec<u8>>>;
 
+    /// Removes some members, all at once. Tells how many were live ones.
+    fn remove_members<'a>(
+        &'a self,
+        key: &'a Key,
+        members: &'a [&'a [u8]],
+    ) -> StoreFuture<'a, usize>;
+
     /// Removes one member. Tells whether it was a live one.
-    fn remove_member<'a>(&'a self, key: &'a Key, member: &'a [u8]) -> StoreFuture<'a, bool>;
+    fn remove_member<'a>(&'a self, key: &'a Key, member: &'a [u8]) -> StoreFuture<'a, bool> {
+        Box::pin(async move { Ok(self.remove_members(key, &[member]).await? > 0) })
+    }
 
     /// Removes all members and returns the live ones. Of many callers each member goes to exactly one.
     fn take_members<'a>(&'a self, key: &'a Key) -> StoreFuture<'a, Vec<Vec<u8>>>;

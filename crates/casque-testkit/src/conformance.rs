@@ -188,6 +188,13 @@ impl Lab {
             .expect("remove_member")
     }
 
+    async fn remove_members(&self, key: &Key, members: &[&[u8]]) -> usize {
+        self.store
+            .remove_members(key, members)
+            .await
+            .expect("remove_members")
+    }
+
     async fn take_members(&self, key: &Key) -> Vec<Vec<u8>> {
         let mut members = self.store.take_members(key).await.expect("take_members");
         members.sort();
@@ -265,6 +272,7 @@ macro_rules! store_conformance {
             a_member_appended_again_keeps_the_later_deadline
             each_member_has_its_own_deadline
             members_are_removed_one_by_one
+            some_members_are_removed_at_once
             take_members_empties_the_set
             members_are_opaque_bytes
             a_large_set_works_like_a_small_one

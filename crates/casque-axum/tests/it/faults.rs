@@ -63,8 +63,12 @@ impl Store for Switched {
     fn members<'a>(&'a self, key: &'a Key) -> StoreFuture<'a, Vec<Vec<u8>>> {
         self.unless_off(self.store.members(key))
     }
-    fn remove_member<'a>(&'a self, key: &'a Key, member: &'a [u8]) -> StoreFuture<'a, bool> {
-        self.unless_off(self.store.remove_member(key, member))
+    fn remove_members<'a>(
+        &'a self,
+        key: &'a Key,
+        members: &'a [&'a [u8]],
+    ) -> StoreFuture<'a, usize> {
+        self.unless_off(self.store.remove_members(key, members))
     }
     fn take_members<'a>(&'a self, key: &'a Key) -> StoreFuture<'a, Vec<Vec<u8>>> {
         self.unless_off(self.store.take_members(key))

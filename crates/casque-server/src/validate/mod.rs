@@ -4,7 +4,7 @@ mod decide;
 
 use std::{net::IpAddr, sync::Arc};
 
-use axum::{extract::Request, response::Response};
+use axum::response::Response;
 use casque_proto::{
     Cas1Response, Endpoint, Failure, Format, ProxyGrantingTicket, ProxyGrantingTicketIou,
     ServiceResponse, SuccessAnswer,
@@ -27,31 +27,6 @@ use crate::{
     tickets::{Grant, Proxying},
 };
 
-/// GET `/validate` (CAS 1).
-pub(crate) async fn validate(state: &State, request: Request) -> Response {
-    answer(state, Endpoint::Validate, &request.into_parts().0).await
-}
-
-/// GET `/serviceValidate` (CAS 2).
-pub(crate) async fn service_validate(state: &State, request: Request) -> Response {
-    answer(state, Endpoint::ServiceValidate, &request.into_parts().0).await
-}
-
-/// GET `/proxyValidate` (CAS 2, also with proxy tickets).
-pub(crate) async fn proxy_validate(state: &State, request: Request) -> Response {
-    answer(state, Endpoint::ProxyValidate, &request.into_parts().0).await
-}
-
-/// GET `/p3/proxyValidate` (CAS 3, also with proxy tickets).
-pub(crate) async fn p3_proxy_validate(state: &State, request: Request) -> Response {
-    answer(state, Endpoint::P3ProxyValidate, &request.into_parts().0).await
-}
-
-/// GET `/p3/serviceValidate` (CAS 3).
-pub(crate) async fn p3_service_validate(state: &State, request: Request) -> Response {
-    answer(state, Endpoint::P3ServiceValidate, &request.into_parts().0).await
-}
-
 /// An answer, ready to be sent.
 #[derive(Debug)]
 struct Answer {
@@ -59,7 +34,9 @@ struct Answer {
     body: String,
 }
 
-async fn answer(state: &State, endpoint: Endpoint, request: &Parts) -> Response {
+/// GET `/validate` (CAS 1), `/serviceValidate` (CAS 2) and `/p3/serviceValidate` (CAS 3); `/proxyValidate` and
+/// `/p3/proxyValidate` take proxy tickets, too.
+pub(crate) async fn validate(state: &State, endpoint: Endpoint, request: &Parts) -> Response {
     if request.method != Method::GET {
         return method_not_allowed("GET");
     }

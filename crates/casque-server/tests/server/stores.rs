@@ -86,8 +86,12 @@ impl Store for Breakable {
         self.unless_broken(self.inner.members(key))
     }
 
-    fn remove_member<'a>(&'a self, key: &'a Key, member: &'a [u8]) -> StoreFuture<'a, bool> {
-        self.unless_broken(self.inner.remove_member(key, member))
+    fn remove_members<'a>(
+        &'a self,
+        key: &'a Key,
+        members: &'a [&'a [u8]],
+    ) -> StoreFuture<'a, usize> {
+        self.unless_broken(self.inner.remove_members(key, members))
     }
 
     fn take_members<'a>(&'a self, key: &'a Key) -> StoreFuture<'a, Vec<Vec<u8>>> {

@@ -101,9 +101,17 @@ impl Shard {
         set.map_or_else(Vec::new, |set| set.value.live(now))
     }
 
-    pub(super) fn remove_member(&mut self, digest: &Digest, member: &[u8], now: Nanos) -> bool {
-        let removed = self.sets.change(digest, |set| set.remove(member));
-        removed.flatten().is_some_and(|deadline| now < deadline)
+    pub(super) fn remove_members(
+        &mut self,
+        digest: &Digest,
+        members: &[&[u8]],
+        now: Nanos,
+    ) -> usize {
+        let removed = self.sets.change(digest, |set| {
+            let removed = members.iter().filter_map(|member| set.remove(member));
+            removed.filter(|deadline| now < *deadline).count()
+        });
+        removed.unwrap_or_default()
     }
 
     pub(super) fn take_members(&mut self, digest: &Digest, now: Nanos) -> Vec<Vec<u8>> {

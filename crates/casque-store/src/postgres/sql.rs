@@ -13,8 +13,8 @@ const TAKE: &str = "DELETE FROM {s}.record WHERE key = $1 RETURNING deadline, va
 const DELETE: &str = "DELETE FROM {s}.record WHERE key = $1 RETURNING deadline";
 const APPEND: &str = "SELECT {s}.append_1($1, $2, $3, $4, $5, $6, $7)";
 const MEMBERS: &str = "SELECT member FROM {s}.member WHERE key = $1 AND deadline > $2";
-const REMOVE_MEMBER: &str =
-    "DELETE FROM {s}.member WHERE key = $1 AND digest = $2 RETURNING deadline";
+const REMOVE_MEMBERS: &str =
+    "DELETE FROM {s}.member WHERE key = $1 AND digest = ANY ($2) RETURNING deadline";
 const TAKE_MEMBERS: &str = "DELETE FROM {s}.member WHERE key = $1 RETURNING deadline, member";
 
 // What another sweep or a caller is just working on is left to it. The array is made once, whatever plan is chosen.
@@ -42,7 +42,7 @@ pub(super) struct Statements {
     pub(super) delete: Statement,
     pub(super) append: Statement,
     pub(super) members: Statement,
-    pub(super) remove_member: Statement,
+    pub(super) remove_members: Statement,
     pub(super) take_members: Statement,
     pub(super) sweep_records: Statement,
     pub(super) sweep_members: Statement,
@@ -62,7 +62,7 @@ impl Statements {
             delete: prepare(DELETE).await?,
             append: prepare(APPEND).await?,
             members: prepare(MEMBERS).await?,
-            remove_member: prepare(REMOVE_MEMBER).await?,
+            remove_members: prepare(REMOVE_MEMBERS).await?,
             take_members: prepare(TAKE_MEMBERS).await?,
             sweep_records: prepare(SWEEP_RECORDS).await?,
             sweep_members: prepare(SWEEP_MEMBERS).await?,

@@ -2,7 +2,7 @@
 
 use std::{
     io,
-    pin::Pin,
+    pin::{Pin, pin},
     task::{Context, Poll, ready},
 };
 
@@ -47,9 +47,11 @@ impl AsyncWrite for Gathering {
     ) -> Poll<io::Result<usize>> {
         if !self.has_gathered {
             self.has_gathered = true;
-            // Behind all that are ready: the runtime takes a task that wakes itself for one that yields.
-            cx.waker().wake_by_ref();
-            return Poll::Pending;
+            // Behind all that are ready, those of whom the system has just news among them. A task that wakes itself
+            // would be behind the first kind only, and would wake another thread of the runtime to steal it.
+            if pin!(tokio::task::yield_now()).poll(cx).is_pending() {
+                return Poll::Pending;
+            }
         }
         Pin::new(&mut self.wire).poll_write(cx, bytes)
     }

@@ -10,7 +10,7 @@ pub(super) struct Scripts {
     pub(super) replace: Script,
     pub(super) touch: Script,
     pub(super) append: Script,
-    pub(super) remove_member: Script,
+    pub(super) remove_members: Script,
     pub(super) take_members: Script,
     pub(super) sweep: Script,
     pub(super) schema: Script,
@@ -20,7 +20,7 @@ pub(super) static SCRIPTS: LazyLock<Scripts> = LazyLock::new(|| Scripts {
     replace: Script::new(REPLACE),
     touch: Script::new(TOUCH),
     append: Script::new(APPEND),
-    remove_member: Script::new(REMOVE_MEMBER),
+    remove_members: Script::new(REMOVE_MEMBERS),
     take_members: Script::new(TAKE_MEMBERS),
     sweep: Script::new(SWEEP),
     schema: Script::new(SCHEMA),
@@ -59,17 +59,19 @@ end
 return redis.call('ZCARD', KEYS[1])
 ";
 
-/// now, member
-const REMOVE_MEMBER: &str = r"
-local deadline = redis.call('ZSCORE', KEYS[1], ARGV[2])
-if not deadline then
-  return 0
+/// now, members
+const REMOVE_MEMBERS: &str = r"
+local live = 0
+for number = 2, #ARGV do
+  local deadline = redis.call('ZSCORE', KEYS[1], ARGV[number])
+  if deadline then
+    redis.call('ZREM', KEYS[1], ARGV[number])
+    if tonumber(ARGV[1]) < tonumber(deadline) then
+      live = live + 1
+    end
+  end
 end
-redis.call('ZREM', KEYS[1], ARGV[2])
-if tonumber(ARGV[1]) < tonumber(deadline) then
-  return 1
-end
-return 0
+return live
 ";
 
 /// now

@@ -77,14 +77,23 @@ pub(super) fn members(db: &Connection, key: &Key, now: Nanos) -> Result<Vec<Vec<
         .collect()
 }
 
-pub(super) fn remove_member(db: &Connection, key: &Key, member: &[u8], now: Nanos) -> Result<bool> {
-    let was_live = db
-        .prepare_cached(
-            "DELETE FROM member WHERE key = ?1 AND member = ?2 RETURNING deadline > ?3",
-        )?
-        .query_row(params![key.digest(), member, now.0], |row| row.get(0))
-        .optional()?;
-    Ok(was_live.unwrap_or(false))
+pub(super) fn remove_members(
+    db: &Connection,
+    key: &Key,
+    members: &[Vec<u8>],
+    now: Nanos,
+) -> Result<usize> {
+    let mut remove = db.prepare_cached(
+        "DELETE FROM member WHERE key = ?1 AND member = ?2 RETURNING deadline > ?3",
+    )?;
+    let mut removed = 0;
+    for member in members {
+        let was_live = remove
+            .query_row(params![key.digest(), member, now.0], |row| row.get(0))
+            .optional()?;
+        removed += usize::from(was_live.unwrap_or(false));
+    }
+    Ok(removed)
 }
 
 pub(super) fn take_members(db: &Connection, key: &Key, now: Nanos) -> Result<Vec<Vec<u8>>> {

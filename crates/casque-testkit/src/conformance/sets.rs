@@ -108,6 +108,28 @@ pub async fn members_are_removed_one_by_one(lab: Lab) {
     assert_eq!(lab.append(&key, b"one", deadline).await, 3);
 }
 
+/// Removing some members leaves the others, and counts those that were there and live, each once.
+pub async fn some_members_are_removed_at_once(lab: Lab) {
+    let (key, other) = (lab.key("set"), lab.key("other"));
+    let (soon, late) = (lab.seconds_from_now(5), lab.seconds_from_now(10));
+    assert_eq!(lab.remove_members(&key, &[b"one"]).await, 0);
+    for number in 0..300_u32 {
+        lab.append(&key, &number.to_be_bytes(), late).await;
+    }
+    lab.append(&key, b"soon", soon).await;
+    lab.append(&other, b"soon", late).await;
+    lab.clock.set(soon);
+    let numbers: Vec<[u8; 4]> = (0..200_u32).map(u32::to_be_bytes).collect();
+    let mut removed: Vec<&[u8]> = numbers.iter().map(|number| &number[..]).collect();
+    removed.extend([&b"soon"[..], b"nobody", &numbers[0]]);
+    assert_eq!(lab.remove_members(&key, &[]).await, 0);
+    assert_eq!(lab.remove_members(&key, &removed).await, 200);
+    assert_eq!(lab.remove_members(&key, &removed).await, 0);
+    let left: Vec<Vec<u8>> = (200..300_u32).map(|n| n.to_be_bytes().to_vec()).collect();
+    assert_eq!(lab.members(&key).await, left);
+    assert_eq!(lab.members(&other).await, [b"soon"]);
+}
+
 /// All at once, and nothing afterwards.
 pub async fn take_members_empties_the_set(lab: Lab) {
     let (key, other, deadline) = (lab.key("a"), lab.key("b"), lab.seconds_from_now(10));
