@@ -3,7 +3,7 @@
 //! There are a dozen paths, all but two of them fixed words: comparing them takes less than a router's bookkeeping,
 //! which every validation would pay for.
 
-use std::borrow::Cow;
+use std::{borrow::Cow, future::ready, pin::Pin};
 
 use axum::{extract::Request, response::Response};
 use casque_proto::Endpoint as Cas;
@@ -31,37 +31,36 @@ pub(crate) fn endpoint(state: &State, request: &Request) -> Endpoint {
 
 /// Answers a request that has passed the guard.
 ///
-/// Boxes, so that a validation does not carry about what a login needs.
-pub(crate) async fn answer(state: &State, endpoint: Endpoint, request: Request) -> Response {
+/// In a box, so that a connection does not carry about what the longest answer needs.
+pub(crate) fn answer(state: &State, endpoint: Endpoint, request: Request) -> Answering<'_> {
     match endpoint {
-        Endpoint::Login => Box::pin(login(state, request)).await,
-        Endpoint::Continue => Box::pin(proceed(state, request)).await,
-        Endpoint::Consents => Box::pin(consents(state, request)).await,
-        Endpoint::Logout => Box::pin(logout(state, request)).await,
-        Endpoint::Validate => validated(state, Cas::Validate, request).await,
-        Endpoint::ServiceValidate => validated(state, Cas::ServiceValidate, request).await,
-        Endpoint::ProxyValidate => validated(state, Cas::ProxyValidate, request).await,
-        Endpoint::P3ServiceValidate => validated(state, Cas::P3ServiceValidate, request).await,
-        Endpoint::P3ProxyValidate => validated(state, Cas::P3ProxyValidate, request).await,
-        Endpoint::SamlValidate => Box::pin(saml_validate(state, request)).await,
-        Endpoint::Proxy => Box::pin(proxy(state, request)).await,
-        Endpoint::Rest if state.rest.enabled => Box::pin(rest_protocol(state, request)).await,
-        Endpoint::Assets => asset(state, &request),
-        Endpoint::Rest | Endpoint::Other => match below(state, &request) {
-            Some("" | "/") => redirect(state, &format!("{}{}/login", state.origin, state.prefix)),
-            _ => missing(state),
-        },
+        Endpoint::Login => Box::pin(login(state, request)),
+        Endpoint::Continue => Box::pin(proceed(state, request)),
+        Endpoint::Consents => Box::pin(consents(state, request)),
+        Endpoint::Logout => Box::pin(logout(state, request)),
+        Endpoint::Validate => validation(state, Cas::Validate, request),
+        Endpoint::ServiceValidate => validation(state, Cas::ServiceValidate, request),
+        Endpoint::ProxyValidate => validation(state, Cas::ProxyValidate, request),
+        Endpoint::P3ServiceValidate => validation(state, Cas::P3ServiceValidate, request),
+        Endpoint::P3ProxyValidate => validation(state, Cas::P3ProxyValidate, request),
+        Endpoint::SamlValidate => Box::pin(saml_validate(state, request)),
+        Endpoint::Proxy => Box::pin(proxy(state, request)),
+        Endpoint::Rest if state.rest.enabled => Box::pin(rest_protocol(state, request)),
+        Endpoint::Assets => Box::pin(ready(asset(state, &request))),
+        Endpoint::Rest | Endpoint::Other => Box::pin(ready(other(state, &request))),
     }
 }
+
+type Answering<'s> = Pin<Box<dyn Future<Output = Response> + Send + 's>>;
 
 /// The path below that of the base URL.
 fn below<'r>(state: &State, request: &'r Request) -> Option<&'r str> {
     request.uri().path().strip_prefix(&*state.prefix)
 }
 
-async fn validated(state: &State, endpoint: Cas, request: Request) -> Response {
+fn validation(state: &State, endpoint: Cas, request: Request) -> Answering<'_> {
     let (parts, _) = request.into_parts();
-    Box::pin(validate(state, endpoint, &parts)).await
+    Box::pin(async move { validate(state, endpoint, &parts).await })
 }
 
 async fn rest_protocol(state: &State, request: Request) -> Response {
@@ -91,6 +90,13 @@ fn asset(state: &State, request: &Request) -> Response {
     let forever = HeaderValue::from_static("public, max-age=31536000, immutable");
     response.headers_mut().insert(CACHE_CONTROL, forever);
     response
+}
+
+fn other(state: &State, request: &Request) -> Response {
+    match below(state, request) {
+        Some("" | "/") => redirect(state, &format!("{}{}/login", state.origin, state.prefix)),
+        _ => missing(state),
+    }
 }
 
 /// The last segment of a path that begins like that, as it was meant.
