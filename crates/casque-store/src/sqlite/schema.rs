@@ -25,16 +25,18 @@ const CACHE_KIB: i64 = 8 * 1024;
 /// What the log is cut back to once it has been folded into the file.
 const LOG_BYTES: i64 = 64 * 1024 * 1024;
 
-// A record's values can be long, so its key is an index beside the rows. Members are short and always read by set, so
-// they lie in the order of their key. `kind` is for people, and for moving to another back end, whose keys spell it out.
+// A record's values can be long, so its key is an index beside the rows: by kind, so that tickets, which come and go,
+// share a few pages of it however many sessions there are. Members are short and always read by set, so they lie in the
+// order of their key; there `kind` is for people, and for moving to another back end, whose keys spell it out.
 const TABLES: &str = "
 CREATE TABLE casque_schema (version INTEGER NOT NULL);
 CREATE TABLE record (
     id INTEGER PRIMARY KEY,
-    key BLOB NOT NULL UNIQUE,
+    key BLOB NOT NULL,
     kind TEXT NOT NULL,
     deadline INTEGER NOT NULL, -- nanoseconds since 1970
-    value BLOB NOT NULL
+    value BLOB NOT NULL,
+    UNIQUE (kind, key)
 );
 CREATE INDEX record_deadline ON record (deadline);
 CREATE TABLE member (

@@ -14,29 +14,33 @@ pub(super) fn create(
     let changed = db
         .prepare_cached(
             "INSERT INTO record (key, kind, deadline, value) VALUES (?1, ?2, ?3, ?4)
-             ON CONFLICT (key) DO UPDATE SET deadline = excluded.deadline, value = excluded.value WHERE deadline <= ?5",
+             ON CONFLICT DO UPDATE SET deadline = excluded.deadline, value = excluded.value WHERE deadline <= ?5",
         )?
         .execute(params![key.digest(), key.kind(), deadline.0, value, now.0])?;
     Ok(changed == 1)
 }
 
 pub(super) fn get(db: &Connection, key: &Key, now: Nanos) -> Result<Option<Vec<u8>>> {
-    db.prepare_cached("SELECT value FROM record WHERE key = ?1 AND deadline > ?2")?
-        .query_row(params![key.digest(), now.0], |row| row.get(0))
+    db.prepare_cached("SELECT value FROM record WHERE kind = ?1 AND key = ?2 AND deadline > ?3")?
+        .query_row(params![key.kind(), key.digest(), now.0], |row| row.get(0))
         .optional()
 }
 
 pub(super) fn touch(db: &Connection, key: &Key, deadline: Nanos, now: Nanos) -> Result<bool> {
     let changed = db
-        .prepare_cached("UPDATE record SET deadline = ?2 WHERE key = ?1 AND deadline > ?3")?
-        .execute(params![key.digest(), deadline.0, now.0])?;
+        .prepare_cached(
+            "UPDATE record SET deadline = ?3 WHERE kind = ?1 AND key = ?2 AND deadline > ?4",
+        )?
+        .execute(params![key.kind(), key.digest(), deadline.0, now.0])?;
     Ok(changed == 1)
 }
 
 pub(super) fn take(db: &Connection, key: &Key, now: Nanos) -> Result<Option<Vec<u8>>> {
     let taken = db
-        .prepare_cached("DELETE FROM record WHERE key = ?1 RETURNING deadline > ?2, value")?
-        .query_row(params![key.digest(), now.0], |row| {
+        .prepare_cached(
+            "DELETE FROM record WHERE kind = ?1 AND key = ?2 RETURNING deadline > ?3, value",
+        )?
+        .query_row(params![key.kind(), key.digest(), now.0], |row| {
             Ok(if row.get(0)? { Some(row.get(1)?) } else { None })
         })
         .optional()?;
@@ -45,8 +49,8 @@ pub(super) fn take(db: &Connection, key: &Key, now: Nanos) -> Result<Option<Vec<
 
 pub(super) fn delete(db: &Connection, key: &Key, now: Nanos) -> Result<bool> {
     let was_live = db
-        .prepare_cached("DELETE FROM record WHERE key = ?1 RETURNING deadline > ?2")?
-        .query_row(params![key.digest(), now.0], |row| row.get(0))
+        .prepare_cached("DELETE FROM record WHERE kind = ?1 AND key = ?2 RETURNING deadline > ?3")?
+        .query_row(params![key.kind(), key.digest(), now.0], |row| row.get(0))
         .optional()?;
     Ok(was_live.unwrap_or(false))
 }
