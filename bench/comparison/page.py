@@ -118,10 +118,11 @@ def judged(found):
             share = of["most_against_least"]
             yield f"SSO ticket + validation, {store}, {level}", f"{least:.2f}", shown(share), share["median"] >= least
     of = found.get("redis", {})
-    if "share" in of:
-        rates = f"{number(of['reached_per_second']['median'])}/s against {number(of['allowed_per_second']['median'])}/s"
-        what = "SSO ticket + validation on Redis, against what its round trips allow"
-        yield what, "0.70", f"{shown(of['share'])}: {rates}", of["share"]["median"] >= 0.7
+    for connections, over in of.get("over_connections", {}).items():
+        rates = [number(over[which]["median"]) for which in ("reached_per_second", "allowed_per_second")]
+        what = f"SSO ticket + validation on Redis, against what its round trips allow, {connections} connections each"
+        yield what, "0.70", f"{shown(over['share'])}: {rates[0]}/s against {rates[1]}/s", over["share"]["median"] >= 0.7
+    if "nodes" in of:
         more = of["nodes"]["more"]
         three, one = (of["nodes"][f"microseconds_on_{nodes}"]["median"] for nodes in (3, 1))
         costs = f"{number(three)} µs against {number(one)} µs"
@@ -181,7 +182,11 @@ def redis(found):
     of = found.get("redis", {})
     if "commands_per_operation" not in of:
         return f"Redis was left out: {of.get('left_out', 'not measured')}."
-    rows = ["| command | for each operation | redis-benchmark, a second |", "| --- | ---: | ---: |"]
+    over = of["over_connections"]
+    head = ["command", "for each operation"]
+    head += [f"redis-benchmark, a second, {connections} connections" for connections in over]
+    rows = [head, ["---", *["---:"] * (len(head) - 1)]]
     for name, count in of["commands_per_operation"].items():
-        rows.append(f"| `{name}` | {count:.2f} | {shown(of['redis_benchmark_per_second'][name])} |")
-    return "\n".join(rows)
+        rates = (shown(of_one["redis_benchmark_per_second"][name]) for of_one in over.values())
+        rows.append([f"`{name}`", f"{count:.2f}", *rates])
+    return "\n".join("| " + " | ".join(row) + " |" for row in rows)

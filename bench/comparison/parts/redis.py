@@ -10,6 +10,9 @@ from ..paths import say
 from ..servers import Casque, temporary
 from . import ratios, spread
 
+# Connections of the load, and of redis-benchmark beside it. Commands of several people travel together: the more of
+# them, the more so.
+CONNECTIONS = (load.CONNECTIONS, 4 * load.CONNECTIONS)
 # Operations of the two runs whose difference says what one operation asks of Redis.
 COUNTED = (500, 1500)
 NODES = 3
@@ -26,24 +29,30 @@ def measure(timing):
         with node(folder / "one", store) as running:
             commands, examples = count(running, store)
             say("  commands of an operation: " + ", ".join(f"{number:.2f} {name}" for name, number in commands.items()))
-            allowed, reached, by_command = [], [], {name: [] for name in commands}
-            for _ in range(timing.rounds):
-                rates = {name: benchmark(store, examples[name], timing) for name in commands}
-                allowed.append(1 / sum(number / rates[name] for name, number in commands.items()))
-                for name, rate in rates.items():
-                    by_command[name].append(rate)
-                reached.append(load.rate_of(load.run("sso", running, timing.seconds, warm_up=timing.warm_up)))
-                say(f"  {reached[-1]:,.0f} operations/s; its round trips allow {allowed[-1]:,.0f}/s")
-                time.sleep(timing.rest)
-        found = {
-            "commands_per_operation": commands,
-            "redis_benchmark_per_second": {name: spread(rates) for name, rates in by_command.items()},
-            "allowed_per_second": spread(allowed),
-            "reached_per_second": spread(reached),
-            "share": ratios(reached, allowed),
-        }
-        offered = max(NODES, round(found["reached_per_second"]["median"] * OFFERED))
+            over = {str(number): compare(running, store, commands, examples, number, timing) for number in CONNECTIONS}
+        found = {"commands_per_operation": commands, "over_connections": over}
+        offered = max(NODES, round(over[str(CONNECTIONS[0])]["reached_per_second"]["median"] * OFFERED))
         return found | {"nodes": compare_nodes(folder, store, offered, timing)}
+
+
+def compare(running, store, commands, examples, connections, timing):
+    """What an operation's commands would allow over so many connections, and what is reached."""
+    allowed, reached, by_command = [], [], {name: [] for name in commands}
+    for _ in range(timing.rounds):
+        rates = {name: benchmark(store, examples[name], connections, timing) for name in commands}
+        allowed.append(1 / sum(number / rates[name] for name, number in commands.items()))
+        for name, rate in rates.items():
+            by_command[name].append(rate)
+        options = {"warm_up": timing.warm_up, "connections": connections}
+        reached.append(load.rate_of(load.run("sso", running, timing.seconds, **options)))
+        say(f"  {connections} connections: {reached[-1]:,.0f} operations/s; its round trips allow {allowed[-1]:,.0f}/s")
+        time.sleep(timing.rest)
+    return {
+        "redis_benchmark_per_second": {name: spread(rates) for name, rates in by_command.items()},
+        "allowed_per_second": spread(allowed),
+        "reached_per_second": spread(reached),
+        "share": ratios(reached, allowed),
+    }
 
 
 @contextlib.contextmanager
@@ -110,7 +119,7 @@ def name_of(words, inside):
     return f"{name} ({', '.join(inside.get(words[1], {}))})" if name == "EVALSHA" else name
 
 
-def benchmark(store, words, timing):
+def benchmark(store, words, connections, timing):
     """How many of a command redis-benchmark does in a second, over as many connections as the load has."""
     words = list(words)
     if words[0].upper() in ("SET", "GETDEL"):
@@ -119,12 +128,12 @@ def benchmark(store, words, timing):
     if words[0].upper() == "GETDEL":
         tickets = ["SET", words[1], "x" * 300, "PX", "600000"]
         quantity = 50_000 * timing.seconds
-        redis_benchmark(store, tickets, quantity)
-    return redis_benchmark(store, words, 50_000 * timing.seconds)
+        redis_benchmark(store, tickets, connections, quantity)
+    return redis_benchmark(store, words, connections, 50_000 * timing.seconds)
 
 
-def redis_benchmark(store, words, number):
-    command = ["redis-benchmark", "-p", str(store.port), "-c", str(load.CONNECTIONS), "-n", str(number)]
+def redis_benchmark(store, words, connections, number):
+    command = ["redis-benchmark", "-p", str(store.port), "-c", str(connections), "-n", str(number)]
     command += ["-r", "1000000", "--csv", *words]
     out = subprocess.run(command, capture_output=True, text=True, check=True).stdout
     # The last seven columns are figures; what comes before is the command, whatever is in it.
