@@ -27,7 +27,6 @@ mod sessions;
 mod single_logout;
 mod single_logout_in_front;
 mod socket;
-mod stores;
 mod throttling;
 mod validation;
 mod vectors;

@@ -9,10 +9,8 @@ use http::{Request, StatusCode};
 use http_body_util::BodyExt as _;
 use tower::ServiceExt as _;
 
-use crate::{
-    house::{House, PASSWORD, Setup, cheap},
-    stores::Breakable,
-};
+use crate::house::{House, PASSWORD, Setup, cheap};
+use casque_testkit::Breakable;
 
 const SERVICE: &str = "https://app.example.org/x";
 

@@ -4,10 +4,8 @@ use axum::body::Body;
 use casque_proto::rest::{StCreated, TgtCreated, UserAuthenticated};
 use http::Method;
 
-use crate::{
-    house::{Answer, BASE, House, PASSWORD, Setup, encode},
-    stores::Breakable,
-};
+use crate::house::{Answer, BASE, House, PASSWORD, Setup, encode};
+use casque_testkit::Breakable;
 
 const APP: &str = "https://app.example.org/";
 const FORM: (&str, &str) = ("content-type", "application/x-www-form-urlencoded");

@@ -12,8 +12,8 @@ use http::Method;
 use crate::{
     corpus::{self, Report},
     house::{Answer, House, PASSWORD, Setup, encode, start},
-    stores::Breakable,
 };
+use casque_testkit::Breakable;
 
 const APP: &str = "https://app.example.org/";
 const WIKI: &str = "https://wiki.example.org:8443/w/";

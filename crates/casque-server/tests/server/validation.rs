@@ -3,10 +3,8 @@
 use casque_proto::{Cas1Response, Format, ReadOptions, ServiceResponse};
 use http::Method;
 
-use crate::{
-    house::{Answer, House, PASSWORD, Setup, code, encode},
-    stores::Breakable,
-};
+use crate::house::{Answer, House, PASSWORD, Setup, code, encode};
+use casque_testkit::Breakable;
 
 const APP: &str = "https://app.example.org/";
 const WIKI: &str = "https://wiki.example.org:8443/w/";

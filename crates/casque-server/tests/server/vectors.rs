@@ -10,8 +10,8 @@ use crate::{
     corpus::{self, Report},
     house::{Answer, House, PASSWORD, Setup, code, encode, registry},
     proxies::{ELSEWHERE, NOT_FOUND, Village, ask_for_proxy, proxy_ticket},
-    stores::Breakable,
 };
+use casque_testkit::Breakable;
 
 const SAME: &str = "https://app.example.org/";
 const OTHER: &str = "https://wiki.example.org:8443/w/";

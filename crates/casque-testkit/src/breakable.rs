@@ -10,31 +10,50 @@ use std::{
 };
 
 use casque_store::{Cursor, Key, MemoryStore, Page, SharedStore, Store, StoreError, StoreFuture};
-use casque_testkit::ManualClock;
 
+use crate::ManualClock;
+
+/// A store in memory that can be told to break down: from then on every call fails as it does while a real store is away.
+///
+/// ```
+/// use casque_store::Store as _;
+/// use casque_testkit::{Breakable, ManualClock};
+///
+/// # tokio::runtime::Builder::new_current_thread().build().unwrap().block_on(async {
+/// let store = Breakable::on(&ManualClock::new());
+/// store.break_down();
+/// assert!(store.ping().await.unwrap_err().is_unavailable());
+/// store.repair();
+/// assert!(store.ping().await.is_ok());
+/// # });
+/// ```
 #[derive(Debug, Clone)]
-pub(crate) struct Breakable {
+pub struct Breakable {
     inner: SharedStore,
     broken: Arc<AtomicBool>,
 }
 
 impl Breakable {
-    pub(crate) fn on(clock: &ManualClock) -> Self {
+    /// An empty store on this clock.
+    pub fn on(clock: &ManualClock) -> Self {
         Self {
             inner: Arc::new(MemoryStore::new(Arc::new(clock.clone()))),
             broken: Arc::default(),
         }
     }
 
-    pub(crate) fn shared(&self) -> SharedStore {
+    /// The same store, for whoever is to use it.
+    pub fn shared(&self) -> SharedStore {
         Arc::new(self.clone())
     }
 
-    pub(crate) fn break_down(&self) {
+    /// Every call fails from now on.
+    pub fn break_down(&self) {
         self.broken.store(true, Ordering::SeqCst);
     }
 
-    pub(crate) fn repair(&self) {
+    /// Calls work again; nothing is lost.
+    pub fn repair(&self) {
         self.broken.store(false, Ordering::SeqCst);
     }
 
