@@ -222,6 +222,34 @@ fn a_newer_schema_is_refused() {
 }
 
 #[test]
+fn a_file_whose_keys_were_unique_without_their_kind_is_good() {
+    let folder = folder();
+    let path = folder.path().join("casque.db");
+    drop(start(&path).expect("a store"));
+    let earlier = Connection::open(&path).expect("a database");
+    earlier
+        .execute_batch(
+            "DROP TABLE record;
+             CREATE TABLE record (id INTEGER PRIMARY KEY, key BLOB NOT NULL UNIQUE, kind TEXT NOT NULL,
+                 deadline INTEGER NOT NULL, value BLOB NOT NULL);",
+        )
+        .expect("the table of earlier builds");
+    drop(earlier);
+    let store = start(&path).expect("a store");
+    let (key, soon) = (key("k"), later());
+    block_on(async {
+        assert!(store.create(&key, b"one".to_vec(), soon).await.unwrap());
+        assert!(!store.create(&key, b"two".to_vec(), soon).await.unwrap());
+        assert!(store.touch(&key, soon).await.unwrap());
+        assert_eq!(
+            store.take(&key).await.unwrap().as_deref(),
+            Some(&b"one"[..])
+        );
+        assert_eq!(store.get(&key).await.unwrap(), None);
+    });
+}
+
+#[test]
 fn a_damaged_file_is_told() {
     let folder = folder();
     let path = folder.path().join("casque.db");
