@@ -383,13 +383,12 @@ impl Sessions {
         let mut visits = self.store.members(&front).await?;
         visits.retain(|visit| visit != newest);
         visits.sort_unstable_by(|a, b| by_age(b).cmp(by_age(a)));
-        visits.drain(..visits.len().min(ON_A_PAGE - 1));
-        // Noted there first: who is stopped in between has them told twice, and not never.
-        for old in &visits {
+        for old in visits.iter().skip(ON_A_PAGE - 1) {
+            // Noted there first: who is stopped in between has it told twice, and not never.
             let count = self.store.append(&back, old.clone(), deadline).await?;
+            self.store.remove_member(&front, old).await?;
             self.trim(id, count).await?;
         }
-        self.store.remove_members(&front, &slices(&visits)).await?;
         // A session that ended meanwhile may have been told without them.
         if self.is_live(id).await? {
             Ok(())
@@ -405,7 +404,8 @@ impl Sessions {
             let visits = self.visits(id, Channel::Back);
             let old = too_many(self.store.members(&visits).await?);
             if !old.is_empty() {
-                self.store.remove_members(&visits, &slices(&old)).await?;
+                let old: Vec<&[u8]> = old.iter().map(Vec::as_slice).collect();
+                self.store.remove_members(&visits, &old).await?;
             }
         }
         Ok(())
@@ -608,10 +608,6 @@ fn too_many(mut visits: Vec<Vec<u8>>) -> Vec<Vec<u8>> {
         .flat_map(|of_one| of_one.iter().skip(PER_SERVICE))
         .cloned()
         .collect()
-}
-
-fn slices(members: &[Vec<u8>]) -> Vec<&[u8]> {
-    members.iter().map(Vec::as_slice).collect()
 }
 
 fn by_age(visit: &[u8]) -> &[u8] {
