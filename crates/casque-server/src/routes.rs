@@ -26,7 +26,22 @@ use crate::{
 
 /// What a request is for.
 pub(crate) fn endpoint(state: &State, request: &Request) -> Endpoint {
-    below(state, request).map_or(Endpoint::Other, Endpoint::of)
+    match below(state, request) {
+        Some("/login") => Endpoint::Login,
+        Some("/login/continue") => Endpoint::Continue,
+        Some("/consents") => Endpoint::Consents,
+        Some("/logout") => Endpoint::Logout,
+        Some("/validate") => Endpoint::Validate,
+        Some("/serviceValidate") => Endpoint::ServiceValidate,
+        Some("/proxyValidate") => Endpoint::ProxyValidate,
+        Some("/p3/serviceValidate") => Endpoint::P3ServiceValidate,
+        Some("/p3/proxyValidate") => Endpoint::P3ProxyValidate,
+        Some("/samlValidate") => Endpoint::SamlValidate,
+        Some("/proxy") => Endpoint::Proxy,
+        Some(path) if path.starts_with("/v1/") => Endpoint::Rest,
+        Some(path) if path.starts_with("/assets/") => Endpoint::Assets,
+        _ => Endpoint::Other,
+    }
 }
 
 /// Answers a request that has passed the guard.

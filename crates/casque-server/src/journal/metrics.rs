@@ -464,28 +464,6 @@ fn resident_bytes() -> Option<u64> {
     Some(kib * 1024)
 }
 
-impl Endpoint {
-    /// The endpoint of a path below that of the base URL.
-    pub(crate) fn of(path: &str) -> Self {
-        match path {
-            "/login" => Self::Login,
-            "/login/continue" => Self::Continue,
-            "/consents" => Self::Consents,
-            "/logout" => Self::Logout,
-            "/validate" => Self::Validate,
-            "/serviceValidate" => Self::ServiceValidate,
-            "/proxyValidate" => Self::ProxyValidate,
-            "/p3/serviceValidate" => Self::P3ServiceValidate,
-            "/p3/proxyValidate" => Self::P3ProxyValidate,
-            "/samlValidate" => Self::SamlValidate,
-            "/proxy" => Self::Proxy,
-            _ if path.starts_with("/v1/") => Self::Rest,
-            _ if path.starts_with("/assets/") => Self::Assets,
-            _ => Self::Other,
-        }
-    }
-}
-
 impl fmt::Debug for Metrics {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str("Metrics(…)")
