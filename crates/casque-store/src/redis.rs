@@ -1,4 +1,3 @@
-mod gathering;
 mod scripts;
 mod server;
 mod walk;
@@ -9,14 +8,15 @@ use std::{
     time::{Duration, SystemTime, UNIX_EPOCH},
 };
 
-use redis::{Cmd, FromRedisValue, ScriptInvocation, cmd};
+use data_encoding::HEXLOWER;
+use redis::{Cmd, ErrorKind, FromRedisValue, RedisError, Script, ServerErrorKind, cmd};
 
 use self::{
     scripts::SCRIPTS,
     server::{Server, fault},
 };
 use crate::{
-    Clock, Cursor, Key, Page, Store, StoreError, StoreFuture, hex::hex, instant::Nanos, link::Link,
+    Clock, Cursor, Key, Page, Store, StoreError, StoreFuture, instant::Nanos, link::Link,
     store::check_length, url::NetworkUrl,
 };
 
@@ -57,12 +57,15 @@ impl RedisStore {
     }
 
     fn name(&self, what: char, key: &Key) -> String {
-        format!(
-            "{}:{what}:{}:{}",
-            self.url.space,
-            key.kind(),
-            hex(key.digest())
-        )
+        let (space, kind) = (&self.url.space, key.kind());
+        let length = space.len() + ":r:".len() + kind.len() + ":".len() + 2 * key.digest().len();
+        let mut name = String::with_capacity(length);
+        name.push_str(space);
+        name.extend([':', what, ':']);
+        name.push_str(kind);
+        name.push(':');
+        HEXLOWER.encode_append(key.digest(), &mut name);
+        name
     }
 
     fn now(&self) -> Micros {
@@ -90,13 +93,21 @@ impl RedisStore {
             .await
     }
 
+    /// Runs a script, in the words that [`on`] begins.
     async fn run<T: FromRedisValue + Send>(
         &self,
-        script: ScriptInvocation<'static>,
+        script: &'static Script,
+        words: Cmd,
     ) -> Result<T, StoreError> {
         self.link
             .call(|connection| async move {
-                let answer = script.invoke_async(&mut connection.commands()).await;
+                let mut commands = connection.commands();
+                let mut answer = words.query_async(&mut commands).await;
+                if answer.as_ref().is_err_and(is_unknown) {
+                    let loaded = script.load_async(&mut commands).await;
+                    loaded.map_err(|error| fault(&error, &connection))?;
+                    answer = words.query_async(&mut commands).await;
+                }
                 answer.map_err(|error| fault(&error, &connection))
             })
             .await
@@ -132,9 +143,9 @@ impl RedisStore {
                 if removed >= limit {
                     return Ok(removed);
                 }
-                let mut sweep = SCRIPTS.sweep.key(name);
-                sweep.arg(self.now().text()).arg(limit - removed);
-                removed += self.run::<usize>(sweep).await?;
+                let mut sweep = on(&SCRIPTS.sweep, &name);
+                sweep.arg(&self.now().text()).arg(limit - removed);
+                removed += self.run::<usize>(&SCRIPTS.sweep, sweep).await?;
             }
             if next == 0 {
                 return Ok(removed);
@@ -142,6 +153,18 @@ impl RedisStore {
             cursor = next;
         }
     }
+}
+
+/// Asks for a script to run on a key; its other arguments follow.
+fn on(script: &Script, key: &[u8]) -> Cmd {
+    let mut words = cmd("EVALSHA");
+    words.arg(script.get_hash()).arg(1).arg(key);
+    words
+}
+
+/// Redis does not have the script: it has been started since, or is another one by now.
+fn is_unknown(error: &RedisError) -> bool {
+    error.kind() == ErrorKind::Server(ServerErrorKind::NoScript)
 }
 
 impl fmt::Debug for RedisStore {
@@ -170,9 +193,9 @@ impl Store for RedisStore {
                 return Ok(true);
             }
             // Something has the name; rarely it has expired and is only not freed yet.
-            let mut replace = SCRIPTS.replace.key(name);
-            replace.arg(self.now().text()).arg(held).arg(life);
-            self.run(replace).await
+            let mut replace = on(&SCRIPTS.replace, name.as_bytes());
+            replace.arg(&self.now().text()).arg(held).arg(life);
+            self.run(&SCRIPTS.replace, replace).await
         })
     }
 
@@ -186,12 +209,12 @@ impl Store for RedisStore {
 
     fn touch<'a>(&'a self, key: &'a Key, deadline: SystemTime) -> StoreFuture<'a, bool> {
         Box::pin(async move {
-            let mut touch = SCRIPTS.touch.key(self.record(key));
+            let mut touch = on(&SCRIPTS.touch, self.record(key).as_bytes());
             touch
-                .arg(self.now().text())
-                .arg(Micros::from(deadline).text())
+                .arg(&self.now().text())
+                .arg(&Micros::from(deadline).text())
                 .arg(self.time_to_live(deadline));
-            self.run(touch).await
+            self.run(&SCRIPTS.touch, touch).await
         })
     }
 
@@ -215,13 +238,13 @@ impl Store for RedisStore {
     ) -> StoreFuture<'a, usize> {
         Box::pin(async move {
             check_length(&member)?;
-            let mut append = SCRIPTS.append.key(self.set(key));
+            let mut append = on(&SCRIPTS.append, self.set(key).as_bytes());
             append
-                .arg(self.now().text())
-                .arg(Micros::from(deadline).text())
+                .arg(&self.now().text())
+                .arg(&Micros::from(deadline).text())
                 .arg(self.time_to_live(deadline))
                 .arg(member);
-            self.run(append).await
+            self.run(&SCRIPTS.append, append).await
         })
     }
 
@@ -230,7 +253,7 @@ impl Store for RedisStore {
             let mut range = cmd("ZRANGEBYSCORE");
             range
                 .arg(self.set(key))
-                .arg(format!("({}", self.now().text()))
+                .arg(self.now().behind())
                 .arg("+inf");
             self.ask(range).await
         })
@@ -242,20 +265,20 @@ impl Store for RedisStore {
         members: &'a [&'a [u8]],
     ) -> StoreFuture<'a, usize> {
         Box::pin(async move {
-            let mut remove = SCRIPTS.remove_members.key(self.set(key));
-            remove.arg(self.now().text());
+            let mut remove = on(&SCRIPTS.remove_members, self.set(key).as_bytes());
+            remove.arg(&self.now().text());
             for member in members {
                 remove.arg(*member);
             }
-            self.run(remove).await
+            self.run(&SCRIPTS.remove_members, remove).await
         })
     }
 
     fn take_members<'a>(&'a self, key: &'a Key) -> StoreFuture<'a, Vec<Vec<u8>>> {
         Box::pin(async move {
-            let mut take = SCRIPTS.take_members.key(self.set(key));
-            take.arg(self.now().text());
-            self.run(take).await
+            let mut take = on(&SCRIPTS.take_members, self.set(key).as_bytes());
+            take.arg(&self.now().text());
+            self.run(&SCRIPTS.take_members, take).await
         })
     }
 
@@ -295,15 +318,23 @@ impl Micros {
     const DIGITS: usize = 16;
     const MOST: u64 = (1 << 53) - 1;
 
-    fn text(self) -> String {
-        format!("{:016}", self.0)
+    fn text(self) -> [u8; Self::DIGITS] {
+        let (mut text, mut left) = ([b'0'; Self::DIGITS], self.0);
+        for digit in text.iter_mut().rev() {
+            // The remainder is less than ten.
+            *digit += (left % 10) as u8;
+            left /= 10;
+        }
+        text
+    }
+
+    /// All scores above it, as a range begins.
+    fn behind(self) -> String {
+        format!("({}", self.0)
     }
 
     fn in_front_of(self, value: &[u8]) -> Vec<u8> {
-        let mut held = Vec::with_capacity(Self::DIGITS + value.len());
-        held.extend_from_slice(self.text().as_bytes());
-        held.extend_from_slice(value);
-        held
+        [&self.text(), value].concat()
     }
 
     fn read(held: &[u8]) -> Option<Self> {
@@ -331,7 +362,9 @@ mod tests {
 
     #[test]
     fn times_have_sixteen_digits_and_saturate() {
-        let micros = |time: SystemTime| Micros::from(time).text();
+        let micros = |time: SystemTime| {
+            String::from_utf8(Micros::from(time).text().to_vec()).expect("digits")
+        };
         assert_eq!(micros(UNIX_EPOCH), "0000000000000000");
         assert_eq!(micros(UNIX_EPOCH - SLACK), "0000000000000000");
         assert_eq!(

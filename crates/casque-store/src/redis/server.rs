@@ -9,7 +9,7 @@ use redis::{
 };
 use tokio::task::JoinHandle;
 
-use super::{gathering::Gathering, scripts::SCRIPTS};
+use super::scripts::SCRIPTS;
 use crate::{
     StoreError,
     dial::{Tls, check_password, dial, password, unreachable},
@@ -73,10 +73,9 @@ impl Server {
         let config = AsyncConnectionConfig::new()
             .set_response_timeout(None)
             .set_pipeline_buffer_size(QUEUE);
-        let (commands, driver) =
-            MultiplexedConnection::new_with_config(&info, Gathering::new(wire), config)
-                .await
-                .map_err(|error| explain(&error))?;
+        let (commands, driver) = MultiplexedConnection::new_with_config(&info, wire, config)
+            .await
+            .map_err(|error| explain(&error))?;
         Ok(Connection {
             commands,
             driver: tokio::spawn(driver),

@@ -51,7 +51,7 @@ impl RedisStore {
             return Ok(Vec::new());
         }
         let mut asked = pipe();
-        let now = format!("({}", self.now().text());
+        let now = self.now().behind();
         for place in &places {
             match place.shape {
                 Shape::Record => asked.cmd("GET").arg(place.name),
