@@ -128,11 +128,10 @@ def benchmark(store, words, connections, timing):
     if words[0].upper() in ("SET", "GETDEL"):
         # Another key each time, as tickets are.
         words[1] = words[1][:-12] + "__rand_int__"
+    number = COMMANDS * timing.seconds
     if words[0].upper() == "GETDEL":
-        tickets = ["SET", words[1], "x" * 300, "PX", "600000"]
-        quantity = COMMANDS * timing.seconds
-        redis_benchmark(store, tickets, connections, quantity)
-    return redis_benchmark(store, words, connections, COMMANDS * timing.seconds)
+        redis_benchmark(store, ["SET", words[1], "x" * 300, "PX", "600000"], connections, number)
+    return redis_benchmark(store, words, connections, number)
 
 
 def redis_benchmark(store, words, connections, number):

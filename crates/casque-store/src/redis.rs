@@ -8,15 +8,14 @@ use std::{
     time::{Duration, SystemTime, UNIX_EPOCH},
 };
 
-use data_encoding::HEXLOWER;
-use redis::{Cmd, ErrorKind, FromRedisValue, RedisError, Script, ServerErrorKind, cmd};
+use redis::{Cmd, FromRedisValue, ScriptInvocation, cmd};
 
 use self::{
     scripts::SCRIPTS,
     server::{Server, fault},
 };
 use crate::{
-    Clock, Cursor, Key, Page, Store, StoreError, StoreFuture, instant::Nanos, link::Link,
+    Clock, Cursor, Key, Page, Store, StoreError, StoreFuture, hex::hex, instant::Nanos, link::Link,
     store::check_length, url::NetworkUrl,
 };
 
@@ -49,23 +48,16 @@ impl RedisStore {
     }
 
     fn record(&self, key: &Key) -> String {
-        self.name('r', key)
+        self.name("r", key)
     }
 
     fn set(&self, key: &Key) -> String {
-        self.name('s', key)
+        self.name("s", key)
     }
 
-    fn name(&self, what: char, key: &Key) -> String {
-        let (space, kind) = (&self.url.space, key.kind());
-        let length = space.len() + ":r:".len() + kind.len() + ":".len() + 2 * key.digest().len();
-        let mut name = String::with_capacity(length);
-        name.push_str(space);
-        name.extend([':', what, ':']);
-        name.push_str(kind);
-        name.push(':');
-        HEXLOWER.encode_append(key.digest(), &mut name);
-        name
+    fn name(&self, what: &str, key: &Key) -> String {
+        let (space, digits) = (self.url.space.as_str(), hex(key.digest()));
+        [space, ":", what, ":", key.kind(), ":", &digits].concat()
     }
 
     fn now(&self) -> Micros {
@@ -93,21 +85,13 @@ impl RedisStore {
             .await
     }
 
-    /// Runs a script, in the words that [`on`] begins.
     async fn run<T: FromRedisValue + Send>(
         &self,
-        script: &'static Script,
-        words: Cmd,
+        script: ScriptInvocation<'static>,
     ) -> Result<T, StoreError> {
         self.link
             .call(|connection| async move {
-                let mut commands = connection.commands();
-                let mut answer = words.query_async(&mut commands).await;
-                if answer.as_ref().is_err_and(is_unknown) {
-                    let loaded = script.load_async(&mut commands).await;
-                    loaded.map_err(|error| fault(&error, &connection))?;
-                    answer = words.query_async(&mut commands).await;
-                }
+                let answer = script.invoke_async(&mut connection.commands()).await;
                 answer.map_err(|error| fault(&error, &connection))
             })
             .await
@@ -143,9 +127,9 @@ impl RedisStore {
                 if removed >= limit {
                     return Ok(removed);
                 }
-                let mut sweep = on(&SCRIPTS.sweep, &name);
-                sweep.arg(&self.now().text()).arg(limit - removed);
-                removed += self.run::<usize>(&SCRIPTS.sweep, sweep).await?;
+                let mut sweep = SCRIPTS.sweep.key(name);
+                sweep.arg(self.now().text()).arg(limit - removed);
+                removed += self.run::<usize>(sweep).await?;
             }
             if next == 0 {
                 return Ok(removed);
@@ -153,18 +137,6 @@ impl RedisStore {
             cursor = next;
         }
     }
-}
-
-/// Asks for a script to run on a key; its other arguments follow.
-fn on(script: &Script, key: &[u8]) -> Cmd {
-    let mut words = cmd("EVALSHA");
-    words.arg(script.get_hash()).arg(1).arg(key);
-    words
-}
-
-/// Redis does not have the script: it has been started since, or is another one by now.
-fn is_unknown(error: &RedisError) -> bool {
-    error.kind() == ErrorKind::Server(ServerErrorKind::NoScript)
 }
 
 impl fmt::Debug for RedisStore {
@@ -193,9 +165,9 @@ impl Store for RedisStore {
                 return Ok(true);
             }
             // Something has the name; rarely it has expired and is only not freed yet.
-            let mut replace = on(&SCRIPTS.replace, name.as_bytes());
-            replace.arg(&self.now().text()).arg(held).arg(life);
-            self.run(&SCRIPTS.replace, replace).await
+            let mut replace = SCRIPTS.replace.key(name);
+            replace.arg(self.now().text()).arg(held).arg(life);
+            self.run(replace).await
         })
     }
 
@@ -209,12 +181,12 @@ impl Store for RedisStore {
 
     fn touch<'a>(&'a self, key: &'a Key, deadline: SystemTime) -> StoreFuture<'a, bool> {
         Box::pin(async move {
-            let mut touch = on(&SCRIPTS.touch, self.record(key).as_bytes());
+            let mut touch = SCRIPTS.touch.key(self.record(key));
             touch
-                .arg(&self.now().text())
-                .arg(&Micros::from(deadline).text())
+                .arg(self.now().text())
+                .arg(Micros::from(deadline).text())
                 .arg(self.time_to_live(deadline));
-            self.run(&SCRIPTS.touch, touch).await
+            self.run(touch).await
         })
     }
 
@@ -238,13 +210,13 @@ impl Store for RedisStore {
     ) -> StoreFuture<'a, usize> {
         Box::pin(async move {
             check_length(&member)?;
-            let mut append = on(&SCRIPTS.append, self.set(key).as_bytes());
+            let mut append = SCRIPTS.append.key(self.set(key));
             append
-                .arg(&self.now().text())
-                .arg(&Micros::from(deadline).text())
+                .arg(self.now().text())
+                .arg(Micros::from(deadline).text())
                 .arg(self.time_to_live(deadline))
                 .arg(member);
-            self.run(&SCRIPTS.append, append).await
+            self.run(append).await
         })
     }
 
@@ -265,20 +237,20 @@ impl Store for RedisStore {
         members: &'a [&'a [u8]],
     ) -> StoreFuture<'a, usize> {
         Box::pin(async move {
-            let mut remove = on(&SCRIPTS.remove_members, self.set(key).as_bytes());
-            remove.arg(&self.now().text());
+            let mut remove = SCRIPTS.remove_members.key(self.set(key));
+            remove.arg(self.now().text());
             for member in members {
                 remove.arg(*member);
             }
-            self.run(&SCRIPTS.remove_members, remove).await
+            self.run(remove).await
         })
     }
 
     fn take_members<'a>(&'a self, key: &'a Key) -> StoreFuture<'a, Vec<Vec<u8>>> {
         Box::pin(async move {
-            let mut take = on(&SCRIPTS.take_members, self.set(key).as_bytes());
-            take.arg(&self.now().text());
-            self.run(&SCRIPTS.take_members, take).await
+            let mut take = SCRIPTS.take_members.key(self.set(key));
+            take.arg(self.now().text());
+            self.run(take).await
         })
     }
 
@@ -318,14 +290,8 @@ impl Micros {
     const DIGITS: usize = 16;
     const MOST: u64 = (1 << 53) - 1;
 
-    fn text(self) -> [u8; Self::DIGITS] {
-        let (mut text, mut left) = ([b'0'; Self::DIGITS], self.0);
-        for digit in text.iter_mut().rev() {
-            // The remainder is less than ten.
-            *digit += (left % 10) as u8;
-            left /= 10;
-        }
-        text
+    fn text(self) -> String {
+        format!("{:016}", self.0)
     }
 
     /// All scores above it, as a range begins.
@@ -334,7 +300,7 @@ impl Micros {
     }
 
     fn in_front_of(self, value: &[u8]) -> Vec<u8> {
-        [&self.text(), value].concat()
+        [self.text().as_bytes(), value].concat()
     }
 
     fn read(held: &[u8]) -> Option<Self> {
@@ -362,9 +328,7 @@ mod tests {
 
     #[test]
     fn times_have_sixteen_digits_and_saturate() {
-        let micros = |time: SystemTime| {
-            String::from_utf8(Micros::from(time).text().to_vec()).expect("digits")
-        };
+        let micros = |time: SystemTime| Micros::from(time).text();
         assert_eq!(micros(UNIX_EPOCH), "0000000000000000");
         assert_eq!(micros(UNIX_EPOCH - SLACK), "0000000000000000");
         assert_eq!(
