@@ -6,6 +6,7 @@ import subprocess
 
 import tomllib
 
+from . import build
 from .paths import BENCH, INSTALLED, SETTINGS, say
 
 VERSIONS = BENCH / "comparison" / "versions.toml"
@@ -14,7 +15,10 @@ VERSIONS = BENCH / "comparison" / "versions.toml"
 def install_all():
     """Installs what is missing. Returns the reasons why something is, by name."""
     failed = {}
-    for name, wanted in tomllib.loads(VERSIONS.read_text()).items():
+    everything = tomllib.loads(VERSIONS.read_text())
+    if not build.profdata():
+        everything["llvm-profdata"] = {"debian": [f"llvm-{build.llvm()}"]}
+    for name, wanted in everything.items():
         try:
             if "pypi" in wanted:
                 from_pypi(name, wanted["pypi"])

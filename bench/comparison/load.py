@@ -16,7 +16,7 @@ def command(kind, server, seconds, warm_up=1, connections=CONNECTIONS, rate=None
     parts = [BUILT / "casque", "bench", kind, "--json", "--cas", server.url, "--users-file", server.users]
     parts += ["--service", server.service, "--duration", seconds, "--warm-up", warm_up, "--connections", connections]
     parts += ["--batch", server.batch, "--timeout", timeout]
-    if kind != "login":
+    if kind in ("sso", "validate"):
         parts += ["--sessions", sessions]
     if rate:
         parts += ["--rate", rate]

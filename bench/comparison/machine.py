@@ -8,7 +8,7 @@ from .paths import ROOT
 from .servers import output
 
 
-def describe():
+def describe(built):
     model = "unknown processor"
     for line in pathlib.Path("/proc/cpuinfo").read_text().splitlines():
         if line.startswith("model name"):
@@ -22,4 +22,5 @@ def describe():
         "system": f"{platform.system()} {platform.release().split('-')[0]}",
         "commit": output("git", "-C", ROOT, "rev-parse", "--short", "HEAD").strip(),
         "rust": output("rustc", "--version").split()[1],
+        "built": built,
     }

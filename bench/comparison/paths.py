@@ -11,8 +11,10 @@ DOCS = ROOT / "docs"
 # What is installed for a comparison, and what a run leaves behind.
 INSTALLED = ROOT / "target" / "peers"
 
-# The profile that packages are built with.
-BUILT = pathlib.Path(os.environ.get("CARGO_TARGET_DIR", ROOT / "target")) / "dist"
+TARGET = pathlib.Path(os.environ.get("CARGO_TARGET_DIR", ROOT / "target")).resolve()
+
+# The programs that are run: what `build` left there, unless others are named.
+BUILT = pathlib.Path(os.environ.get("CASQUE_PROGRAMS", TARGET / "programs"))
 
 
 def say(text):

@@ -145,7 +145,8 @@ def redis_benchmark(store, words, connections, number):
 def compare_nodes(folder, store, offered, timing):
     """Processor time of one operation, of all nodes and of Redis: on one node, on three that share its load, and on one
     that has as much of it as each of the three."""
-    seconds, cases = timing.seconds + 2, {"one": (1, offered), "three": (NODES, offered), "a_third": (1, offered // NODES)}
+    seconds = timing.seconds + 2
+    cases = {"one": (1, offered), "three": (NODES, offered), "a_third": (1, offered // NODES)}
     costs = {name: [] for name in cases}
     with contextlib.ExitStack() as stack:
         nodes = [stack.enter_context(node(folder / name, store)) for name in ("one", "two", "three")]
