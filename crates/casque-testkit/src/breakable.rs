@@ -4,7 +4,7 @@ use std::{
     io,
     sync::{
         Arc,
-        atomic::{AtomicBool, Ordering},
+        atomic::{AtomicUsize, Ordering},
     },
     time::SystemTime,
 };
@@ -30,7 +30,8 @@ use crate::ManualClock;
 #[derive(Debug, Clone)]
 pub struct Breakable {
     inner: SharedStore,
-    broken: Arc<AtomicBool>,
+    /// How many calls still work.
+    left: Arc<AtomicUsize>,
 }
 
 impl Breakable {
@@ -38,7 +39,7 @@ impl Breakable {
     pub fn on(clock: &ManualClock) -> Self {
         Self {
             inner: Arc::new(MemoryStore::new(Arc::new(clock.clone()))),
-            broken: Arc::default(),
+            left: Arc::new(AtomicUsize::new(usize::MAX)),
         }
     }
 
@@ -49,16 +50,31 @@ impl Breakable {
 
     /// Every call fails from now on.
     pub fn break_down(&self) {
-        self.broken.store(true, Ordering::SeqCst);
+        self.break_down_after(0);
+    }
+
+    /// Every call fails after so many more.
+    pub fn break_down_after(&self, calls: usize) {
+        self.left.store(calls, Ordering::SeqCst);
+    }
+
+    /// Whether the next call fails.
+    pub fn is_broken(&self) -> bool {
+        self.left.load(Ordering::SeqCst) == 0
     }
 
     /// Calls work again; nothing is lost.
     pub fn repair(&self) {
-        self.broken.store(false, Ordering::SeqCst);
+        self.left.store(usize::MAX, Ordering::SeqCst);
     }
 
     fn unless_broken<'a, T: Send + 'a>(&self, works: StoreFuture<'a, T>) -> StoreFuture<'a, T> {
-        if self.broken.load(Ordering::SeqCst) {
+        let one_less = |left| match left {
+            usize::MAX => Some(left),
+            left => usize::checked_sub(left, 1),
+        };
+        let (set, seen) = (Ordering::SeqCst, Ordering::SeqCst);
+        if self.left.fetch_update(set, seen, one_less).is_err() {
             let error = io::Error::other("the disk is full");
             return Box::pin(async { Err(StoreError::unavailable("a test store", error)) });
         }

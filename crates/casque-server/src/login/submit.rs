@@ -163,14 +163,18 @@ impl Attempt<'_> {
         device_is_known: bool,
     ) -> Result<Response, Failure> {
         let state = self.state;
-        let session = self.replace_session(person).await?;
-        let (cookie, session) = session;
+        let (cookie, session, replaced) = self.open_session(person).await?;
         let service = self.wanted.service_id().unwrap_or("none");
         tracing::info!(user = %person.id, service, network = %self.network, "login");
         let mut response = match self.enter(&session, person).await? {
             Some(response) => response,
             None => logged_in(state, person),
         };
+        if let Some(old) = replaced {
+            // Last, so that whoever gets no answer still has the old one.
+            let now = state.clock.now();
+            state.sessions.hand_over(&old.id, &session, now).await?;
+        }
         add_cookie(&mut response, cookie);
         add_cookie(&mut response, state.cookies.clear(Cookie::Flow));
         if !device_is_known {
@@ -212,11 +216,15 @@ impl Attempt<'_> {
             .await
     }
 
-    /// Opens the new session in place of the one that the browser had (R-043, S-055).
+    /// Opens the new session in place of the one that the browser had (R-043, S-055), which is given as well where it is
+    /// still to be replaced.
     ///
     /// The services of another person's session are told that it ended; those of one's own move
     /// to the new session and are told when that one ends.
-    async fn replace_session(&self, person: &Person) -> Result<(HeaderValue, Session), Failure> {
+    async fn open_session(
+        &self,
+        person: &Person,
+    ) -> Result<(HeaderValue, Session, Option<Session>), Failure> {
         let state = self.state;
         let old = match state.cookies.read(self.headers, Cookie::Tgc) {
             Some(cookie) => state.sessions.of_cookie(cookie).await?,
@@ -229,11 +237,6 @@ impl Attempt<'_> {
             state.end_session(old, Ended::Replaced, self.client).await?;
         }
         let (ticket, session) = state.sessions.open(person, self.choices, now).await?;
-        if let Some(old) = &old
-            && old.user == person.id
-        {
-            state.sessions.hand_over(&old.id, &session, now).await?;
-        }
         // without remember-me it goes with the browser.
         let age = self
             .choices
@@ -242,6 +245,7 @@ impl Attempt<'_> {
         Ok((
             state.cookies.set(Cookie::Tgc, ticket.secret(), age),
             session,
+            old.filter(|old| old.user == person.id),
         ))
     }
 

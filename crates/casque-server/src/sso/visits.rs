@@ -1,7 +1,10 @@
 //! What a session's end is told to: the services that accepted a ticket of it, each in a list until it has been told
 //!
 
-use std::time::{Duration, SystemTime, UNIX_EPOCH};
+use std::{
+    collections::BTreeSet,
+    time::{Duration, SystemTime, UNIX_EPOCH},
+};
 
 use casque_store::{Key, StoreError};
 
@@ -120,7 +123,11 @@ impl Sessions {
             self.store.remove_member(&front, old).await?;
             self.trim(id, count).await?;
         }
-        // A session that ended meanwhile may have been told without them.
+        self.end_again(id, now).await
+    }
+
+    /// Has a session told once more if it has ended: what was moved to it meanwhile may have come too late.
+    async fn end_again(&self, id: &str, now: SystemTime) -> Result<(), StoreError> {
         if self.is_live(id).await? {
             Ok(())
         } else {
@@ -190,15 +197,43 @@ impl Sessions {
         new: &Session,
         now: SystemTime,
     ) -> Result<(), StoreError> {
+        let mut copied = BTreeSet::new();
+        // Before the old one ends: who is stopped in between leaves it as it was.
+        self.copy_visits(old, new, now, &mut copied).await?;
         self.store.delete(&self.key(old)).await?;
+        let rest = async {
+            // What was noted in between; from now on nothing more is.
+            self.copy_visits(old, new, now, &mut copied).await?;
+            for channel in [Channel::Back, Channel::Front] {
+                self.store.take_members(&self.visits(old, channel)).await?;
+            }
+            self.end_again(&new.id, now).await
+        };
+        // The old one is gone, so the new one has to be handed out, whatever becomes of the rest.
+        if let Err(error) = rest.await {
+            tracing::warn!(%error, "the last visits of a session could not be moved to the one in its place");
+        }
+        Ok(())
+    }
+
+    /// Notes the visits of one session in another, but those that were copied before.
+    async fn copy_visits(
+        &self,
+        from: &str,
+        to: &Session,
+        now: SystemTime,
+        copied: &mut BTreeSet<Vec<u8>>,
+    ) -> Result<(), StoreError> {
         for channel in [Channel::Back, Channel::Front] {
-            let mut visits = self.store.take_members(&self.visits(old, channel)).await?;
+            let mut visits = self.store.members(&self.visits(from, channel)).await?;
             visits.sort_by(|a, b| by_age(a).cmp(by_age(b)));
             for sealed in visits {
-                if let Some(visit) = self.open_visit(old, &sealed) {
-                    self.note(&new.id, &visit, (channel, new.choices.remembered), now)
-                        .await?;
-                }
+                let visit = self.open_visit(from, &sealed);
+                let Some(visit) = visit.filter(|_| copied.insert(sealed)) else {
+                    continue;
+                };
+                self.note(&to.id, &visit, (channel, to.choices.remembered), now)
+                    .await?;
             }
         }
         Ok(())

@@ -5,6 +5,7 @@ use std::{sync::Arc, time::Duration};
 use axum::{Router, body::Bytes, extract::State, http::HeaderMap, routing::post};
 use casque_proto::{LogoutRequest, ServiceRule};
 use casque_server::{LogoutType, Service, Services};
+use casque_testkit::Breakable;
 use tokio::{
     io::AsyncReadExt as _,
     net::TcpListener,
@@ -156,6 +157,41 @@ async fn a_renewed_login_keeps_what_the_first_one_opened() {
     browser.get("/logout").await;
     house.server.finish_logout_messages().await;
     assert_eq!(target.tickets(), [ticket]);
+}
+
+#[tokio::test]
+async fn a_renewed_login_that_is_stopped_forgets_no_service() {
+    // Whichever call of the store is the last one that works: the browser has the old session or the new one, and at
+    // its end the service is told.
+    let mut calls = 0;
+    loop {
+        let mut target = Target::open().await;
+        let service = target.url.clone();
+        let setup = Setup::new();
+        let store = Breakable::on(setup.manual_clock());
+        let services = Services::new([Service::new("demo", ServiceRule::loopback())]);
+        let house = setup.store(store.shared()).services(services).build();
+        let mut browser = house.signed_in("alice").await;
+        let ticket = browser.ticket_for(&service).await;
+        let validated = house.browser();
+        validated.validate("validate", &service, &ticket).await;
+        let page = browser.get("/login?renew=1").await;
+        store.break_down_after(calls);
+        let answer = browser.submit(&page, "alice", PASSWORD, None).await;
+        let was_stopped = store.is_broken();
+        assert!(was_stopped || answer.sets_tgc(), "{}", answer.body);
+        store.repair();
+        browser.get("/logout").await;
+        house.server.finish_logout_messages().await;
+        let mut told = target.tickets();
+        told.dedup();
+        assert_eq!(told, [ticket], "stopped after {calls} calls");
+        if !was_stopped {
+            break;
+        }
+        calls += 1;
+    }
+    assert!(calls > 10, "a login makes more calls than {calls}");
 }
 
 #[tokio::test]
