@@ -13,6 +13,7 @@ import subprocess
 import sys
 
 from .paths import BENCH, BUILT, ROOT, TARGET, say
+from .servers import output
 
 GUIDED = TARGET / "guided"
 COUNTS = GUIDED / "counts"
@@ -41,13 +42,9 @@ def build(programs, guided=True):
     return "with the profile `dist`, guided by a profile of such loads"
 
 
-def output(*command):
-    # In the project's folder, which may name its own rustc.
-    return subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=True).stdout.strip()
-
-
 def about_rustc(name):
-    lines = output("rustc", "-vV").splitlines()
+    # In the project's folder, which may name its own rustc.
+    lines = output("rustc", "-vV", cwd=ROOT).splitlines()
     return next(line.split(": ", 1)[1] for line in lines if line.startswith(f"{name}: "))
 
 
@@ -58,11 +55,12 @@ def llvm():
 
 def profdata():
     """The program that merges counts, if it is installed."""
-    own = pathlib.Path(output("rustc", "--print", "sysroot")) / "lib" / "rustlib" / about_rustc("host") / "bin"
-    debian = pathlib.Path(f"/usr/lib/llvm-{llvm()}/bin")
-    for candidate in (own / "llvm-profdata", debian / "llvm-profdata", f"llvm-profdata-{llvm()}", "llvm-profdata"):
+    version, sysroot = llvm(), output("rustc", "--print", "sysroot", cwd=ROOT).strip()
+    own = pathlib.Path(sysroot) / "lib" / "rustlib" / about_rustc("host") / "bin"
+    debian = pathlib.Path(f"/usr/lib/llvm-{version}/bin")
+    for candidate in (own / "llvm-profdata", debian / "llvm-profdata", f"llvm-profdata-{version}", "llvm-profdata"):
         found = shutil.which(candidate)
-        if found and f"LLVM version {llvm()}." in output(found, "--version"):
+        if found and f"LLVM version {version}." in output(found, "--version"):
             return found
     return None
 
