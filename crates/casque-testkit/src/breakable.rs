@@ -73,8 +73,11 @@ impl Breakable {
             usize::MAX => Some(left),
             left => usize::checked_sub(left, 1),
         };
-        let (set, seen) = (Ordering::SeqCst, Ordering::SeqCst);
-        if self.left.fetch_update(set, seen, one_less).is_err() {
+        let works_still = self
+            .left
+            .fetch_update(Ordering::SeqCst, Ordering::SeqCst, one_less)
+            .is_ok();
+        if !works_still {
             let error = io::Error::other("the disk is full");
             return Box::pin(async { Err(StoreError::unavailable("a test store", error)) });
         }
