@@ -60,7 +60,9 @@ def profdata():
     debian = pathlib.Path(f"/usr/lib/llvm-{version}/bin")
     for candidate in (own / "llvm-profdata", debian / "llvm-profdata", f"llvm-profdata-{version}", "llvm-profdata"):
         found = shutil.which(candidate)
-        if found and f"LLVM version {version}." in output(found, "--version"):
+        # One of an older LLVM may not even know the question.
+        asked = subprocess.run([found, "--version"], capture_output=True, text=True) if found else None
+        if asked and f"LLVM version {version}." in asked.stdout:
             return found
     return None
 
